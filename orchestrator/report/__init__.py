@@ -1,0 +1,1 @@
+"""What people look at: projections of sessions. Nothing here changes a session."""
