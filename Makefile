@@ -2,8 +2,8 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 READY := $(VENV)/.ready
-IDEA := experiments/sae_variants/ideas/progressive_orthogonality.json
-CASSETTE := experiments/sae_variants/cassettes/progressive_orthogonality.jsonl
+IDEA := experiments/sae_variants/ideas/adaptive_sparse_orthogonal_sae.json
+CASSETTE := experiments/sae_variants/cassettes/adaptive_sparse_orthogonal_sae.jsonl
 
 .PHONY: demo test test-fast check setup system clean
 

@@ -113,7 +113,8 @@ def _make(session: Session, progress: Lines) -> Work:
     if made.editor_model:
         names["editor"] = made.editor_model
     opened = {
-        name: open_model(name, strict=made.strict, journal=session.journal, say=progress.say) for name in set(names.values())
+        name: open_model(name, strict=made.strict, journal=session.journal, say=progress.say)
+        for name in set(names.values())
     }
     gate = Gate(
         session.journal,

@@ -141,7 +141,7 @@ def is_exchange(data: Any) -> bool:
 
 def phase_of(key: str) -> str:
     """`run` for `run/3/edit/1`."""
-    return key.split("/")[0]
+    return key.split("/", maxsplit=1)[0]
 
 
 def fold(events: Iterable[Event]) -> Ledger:
@@ -171,35 +171,42 @@ class Budget:
         """Raises LimitReached where one more exchange that costs at most `most` could pass a cap."""
         held = so_far.held
         if self.usd is not None:
-            _within("usd", self.usd, so_far.cost_usd + (held.usd or 0.0), most.usd or 0.0, "exchange", session)
+            _Cap("usd", self.usd, session).allow(so_far.cost_usd + (held.usd or 0.0), most.usd or 0.0, "exchange")
         if self.tokens is not None:
-            _within("tokens", self.tokens, so_far.tokens + held.tokens, most.tokens, "exchange", session)
+            _Cap("tokens", self.tokens, session).allow(so_far.tokens + held.tokens, most.tokens, "exchange")
         if self.hours is not None:
-            _within("hours", self.hours, so_far.hours, 0.0, "exchange", session)
+            _Cap("hours", self.hours, session).allow(so_far.hours, 0.0, "exchange")
 
     def check_run(self, so_far: Ledger, hours: float, gpus: int, session: str = "SESSION") -> None:
         """Raises LimitReached where a job that takes at most `hours` on `gpus` GPUs could pass a cap."""
         if self.hours is not None:
-            _within("hours", self.hours, so_far.hours, hours, "run", session)
+            _Cap("hours", self.hours, session).allow(so_far.hours, hours, "run")
         if self.gpu_hours is not None:
-            _within("gpu-hours", self.gpu_hours, so_far.gpu_hours, hours * gpus, "run", session)
+            _Cap("gpu-hours", self.gpu_hours, session).allow(so_far.gpu_hours, hours * gpus, "run")
 
 
-def _within(cap: str, limit: float, used: float, more: float, what: str, session: str) -> None:
-    if used + more <= limit + _ROUNDING:
-        return
-    next_one = f", and the next {what} may take {_amount(cap, more)}" if more else ""
-    raise LimitReached(
-        f"the budget of {_amount(cap, limit)} is reached: {_amount(cap, used)} used{next_one}\n"
-        f"raise it to go on: orch resume {session} --budget-{cap} {_plain(cap, max(2 * limit, used + 2 * more))}"
-    )
+@dataclass(frozen=True)
+class _Cap:
+    name: str
+    """As the option has it: `usd` for `--budget-usd`."""
+    limit: float
+    session: str
 
+    def allow(self, used: float, more: float, what: str) -> None:
+        """Raises LimitReached where `more`, taken by the next `what`, is too much on top of `used`."""
+        if used + more <= self.limit + _ROUNDING:
+            return
+        then = f", and the next {what} may take {self._amount(more)}" if more else ""
+        enough = max(2 * self.limit, used + 2 * more)
+        value = f"{enough:.0f}" if self.name == "tokens" else f"{enough:.2f}"
+        raise LimitReached(
+            f"the budget of {self._amount(self.limit)} is reached: {self._amount(used)} used{then}\n"
+            f"raise it to go on: orch resume {self.session} --budget-{self.name} {value}"
+        )
 
-def _amount(cap: str, value: float) -> str:
-    if cap == "usd":
-        return f"${value:.4f}" if value < 1 else f"${value:.2f}"
-    return f"{value:,.0f} tokens" if cap == "tokens" else f"{value:.2f} {cap.replace('-', ' ').replace('gpu', 'GPU')}"
-
-
-def _plain(cap: str, value: float) -> str:
-    return f"{value:.0f}" if cap == "tokens" else f"{value:.2f}"
+    def _amount(self, value: float) -> str:
+        if self.name == "usd":
+            return f"${value:.4f}" if value < 1 else f"${value:.2f}"
+        if self.name == "tokens":
+            return f"{value:,.0f} tokens"
+        return f"{value:.2f} {'GPU hours' if self.name == 'gpu-hours' else 'hours'}"

@@ -72,7 +72,9 @@ def _pick(data: Any, name: str | None, path: Path) -> Any:
         return data
     names = [str(d.get("Name")) for d in data if isinstance(d, dict)]
     if name is None:
-        raise BadInput(f"{path}: a list of {len(data)} ideas; say which with --idea NAME (there are: {', '.join(names)})")
+        raise BadInput(
+            f"{path}: a list of {len(data)} ideas; say which with --idea NAME (there are: {', '.join(names)})"
+        )
     chosen = [d for d in data if isinstance(d, dict) and d.get("Name") == name]
     if len(chosen) != 1:
         raise BadInput(f"{path}: {len(chosen)} ideas are called {name!r}; there are: {', '.join(names)}")

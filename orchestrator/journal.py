@@ -41,7 +41,9 @@ class Journal:
             self._db = self._connect(path, read_only)
             self._outcomes = {e.key: e for e in self.events() if e.state == "finished"}
         except sqlite3.DatabaseError as error:
-            raise BadInput(f"{path}: not a readable journal ({error}); try `orch doctor {path.parent.parent}`") from None
+            raise BadInput(
+                f"{path}: not a readable journal ({error}); try `orch doctor {path.parent.parent}`"
+            ) from None
 
     @staticmethod
     def _connect(path: Path, read_only: bool) -> sqlite3.Connection:

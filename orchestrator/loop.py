@@ -5,9 +5,10 @@
               └──────────────────────────────────────────────────────────────────────────────────────────┘
          ─► confirm ─► plot ─► notes on plots ─► write ─► cite ─► refine ─► check ─► build ─► review
 
-Every step is journalled before it starts and when it ends, so this program is simply run again from the top after a crash, an
-interruption, a budget stop or in a fork: what is finished returns its outcome at once. The loop believes what it
-measured, never what it was told.
+Every step is journalled before it starts and when it ends, so this program is simply run again from the top after a
+crash, an interruption, a budget stop or in a fork: what is finished returns its outcome at once.
+
+The loop believes what it measured, never what it was told.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def research(work: Work) -> Evidence | None:
 
 
 def write_paper(work: Work, best: Evidence) -> Outcome:
-    """Figures, sections, citations, checks, PDF, review. Raises EvidenceMissing after leaving the draft with its marks."""
+    """Figures, sections, citations, checks, PDF, review. Raises EvidenceMissing, the draft left with its marks."""
     figures = draw(work)
     described = describe_figures(work, figures)
     write_sections(work, best, described)
@@ -86,7 +87,8 @@ def write_paper(work: Work, best: Evidence) -> Outcome:
     paper = build(work, unsupported)
     if unsupported:
         raise EvidenceMissing(
-            f"{len(unsupported)} claims in the paper are not supported by evidence; {paper} shows them in red, claims.json lists them"
+            f"{len(unsupported)} claims in the paper are not supported by evidence\n"
+            f"{paper} shows them in red, claims.json lists them; mend them, then `orch paper build {work.folder}`"
         )
     review(work, paper)
     return _outcome(work, best, paper, 0)

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 TRAILER = "Orch-Step"
 LARGE = 5_000_000
 """Files above this many bytes stay out of git."""
-_IGNORED = [".orch/", "__pycache__/", "*.pyc", "*.safetensors", "*.pt", "*.pth", "*.ckpt", "*.npy", "checkpoints/", "latex/build/"]
+_IGNORED = [
+    ".orch/",
+    "__pycache__/",
+    "*.pyc",
+    "*.safetensors",
+    "*.pt",
+    "*.pth",
+    "*.ckpt",
+    "*.npy",
+    "checkpoints/",
+    "latex/build/",
+]
 _OUTSIDE_STEPS = [":(exclude)run_*", ":(exclude)cassette.jsonl", ":(exclude)figures"]
 
 
@@ -118,7 +129,7 @@ class Session:
         self.repo.git.checkout("HEAD", "--", ".", *_OUTSIDE_STEPS)
 
     def keep_edits(self, say: Callable[[str], None]) -> None:
-        """Saves what is not committed when a session is opened: a user's edits as a commit, half a step's under a ref."""
+        """Saves what is not committed when a session is opened: a user's edits as a commit, half a step's as a ref."""
         git = self.repo.git
         (self.folder / ".git" / "index.lock").unlink(missing_ok=True)
         if not git.status("--porcelain", "--untracked-files=no", "--", ".", *_OUTSIDE_STEPS):
@@ -147,7 +158,9 @@ class Session:
         path = self.folder / "session.toml"
         if path.read_text(encoding="utf-8") != self.settings.to_toml():
             path.write_text(self.settings.to_toml(), encoding="utf-8")
-            self.repo.git.commit("-q", "--no-verify", "-m", "Change the session's limits or models", "--", "session.toml")
+            self.repo.git.commit(
+                "-q", "--no-verify", "-m", "Change the session's limits or models", "--", "session.toml"
+            )
 
     def put_back(self, commit: str, files: list[str]) -> None:
         """Makes `files` what they were at `commit`."""

@@ -28,7 +28,15 @@ def write(session, text):
 
 def test_a_new_session_holds_its_files_and_one_commit(session):
     names = {p.name for p in session.folder.iterdir()}
-    assert {"idea.json", "session.toml", "experiment.toml", "experiment.py", "plot.py", "notes.txt", "latex"} <= names
+    assert {
+        "idea.json",
+        "session.toml",
+        "experiment.toml",
+        "experiment.py",
+        "plot.py",
+        "notes.txt",
+        "latex",
+    } <= names
     assert len(list(session.repo.iter_commits())) == 1
     assert (session.protected_copy / "evaluate.py").is_file()
 

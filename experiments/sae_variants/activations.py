@@ -157,7 +157,12 @@ class Store:
     def held_out(self) -> Batch:
         """Activations of the training text that no training batch holds: x is [tokens, d_in]."""
         batch = self._rows(torch.arange(self._sequences, self._sequences + self._held_out))
-        return Batch(batch.x.flatten(0, 1), batch.tokens.flatten(), batch.documents.flatten(), batch.positions.flatten())
+        return Batch(
+            batch.x.flatten(0, 1),
+            batch.tokens.flatten(),
+            batch.documents.flatten(),
+            batch.positions.flatten(),
+        )
 
     def _tokens_at(self, index: Tensor) -> Batch:
         row, time_step = index // self._time, index % self._time
@@ -231,7 +236,9 @@ def _store_intact(folder: Path) -> bool:
         size = (folder / "activations.bin").stat().st_size
     except (OSError, ValueError):
         return False
-    return bool(size == info["bytes"] and (folder / "tokens.npy").exists() and (folder / "documents.npy").exists())
+    return bool(
+        size == info["bytes"] and (folder / "tokens.npy").exists() and (folder / "documents.npy").exists()
+    )
 
 
 def _evaluation_intact(folder: Path) -> bool:

@@ -218,7 +218,9 @@ def _train(training: Training, dataset: str, folder: Path, name: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = _network(training)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=training.learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=training.learning_rate, betas=(0.9, 0.95), weight_decay=0.1
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
@@ -238,7 +240,11 @@ def _train(training: Training, dataset: str, folder: Path, name: str) -> None:
                 flush=True,
             )
     save_model(model, str(folder / "model.safetensors"))
-    record = {"training": asdict(training), "first_loss": losses[0], "final_loss": float(np.mean(losses[-20:]))}
+    record = {
+        "training": asdict(training),
+        "first_loss": losses[0],
+        "final_loss": float(np.mean(losses[-20:])),
+    }
     (folder / "info.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -33,7 +33,13 @@ METRICS = {
 
 FIGURES = Path("figures")
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42, "savefig.dpi": 200}
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+}
 
 
 def read_metric(run: str, key: str) -> float:
@@ -69,13 +75,17 @@ def plot_metrics() -> None:
     columns = 3
     rows = -(-len(METRICS) // columns)
     height = rows * (0.9 + 0.22 * len(labels))
-    figure, axes = plt.subplots(rows, columns, figsize=(7.5, height), sharey=True, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(7.5, height), sharey=True, squeeze=False, layout="constrained"
+    )
     names = list(labels.values())
     for axis, (key, title) in zip(axes.flat, METRICS.items()):
         values = [read_metric(run, key) for run in labels]
         for place, value in enumerate(values):
             axis.plot(value, place, "o", color=COLOURS[place % len(COLOURS)], markersize=6)
-            axis.annotate(f"{value:.3g}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize=7)
+            axis.annotate(
+                f"{value:.3g}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize=7
+            )
         axis.set_xlabel(title, fontsize=7.5)
         axis.set_yticks(range(len(names)), names)
         axis.set_ylim(len(names) - 0.4, -0.7)

@@ -39,7 +39,10 @@ def probe(latents: Tensor, own: Tensor, text: EvaluationText) -> dict[str, float
     f, x = latents.numpy(), own.numpy()
     found: dict[str, list[float]] = {}
     for label in _labels(text):
-        train_rows, test_rows = _balanced(label & ~test, ~label & ~test), _balanced(label & test, ~label & test)
+        train_rows, test_rows = (
+            _balanced(label & ~test, ~label & ~test),
+            _balanced(label & test, ~label & test),
+        )
         if min(len(train_rows), len(test_rows)) < 2 * FEWEST:
             continue
         split = (label, train_rows, test_rows)
@@ -80,6 +83,10 @@ def _accuracy(features: np.ndarray, split: Split) -> float:
     label, train_rows, test_rows = split
     scaler = StandardScaler().fit(features[train_rows])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it stopped at its limit of iterations costs a little accuracy, no more
-        model = LogisticRegression(max_iter=200).fit(scaler.transform(features[train_rows]), label[train_rows])
+        warnings.simplefilter(
+            "ignore"
+        )  # that it stopped at its limit of iterations costs a little accuracy, no more
+        model = LogisticRegression(max_iter=200).fit(
+            scaler.transform(features[train_rows]), label[train_rows]
+        )
     return float(model.score(scaler.transform(features[test_rows]), label[test_rows]))

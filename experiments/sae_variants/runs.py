@@ -47,13 +47,20 @@ class RunLog:
         self.summary["tokens"] += tokens
         if step % every and not last:
             return
-        values = {name: float(value.detach() if isinstance(value, Tensor) else value) for name, value in numbers.items()}
+        values = {
+            name: float(value.detach() if isinstance(value, Tensor) else value)
+            for name, value in numbers.items()
+        }
         for name, value in values.items():
             if not math.isfinite(value):
                 raise SetupError(f"{name} is {value} at step {step + 1}: training has diverged")
         self.summary.setdefault("first_loss", values["loss"])
         self.summary["final_loss"] = values["loss"]
-        line = {"step": step + 1, **values, "tokens_per_second": round(self.summary["tokens"] / self.seconds, 1)}
+        line = {
+            "step": step + 1,
+            **values,
+            "tokens_per_second": round(self.summary["tokens"] / self.seconds, 1),
+        }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if last or self.seconds - self._told > TOLD_EVERY:
@@ -83,7 +90,9 @@ class RunLog:
         if self.summary["steps"] == 0:
             raise SetupError("nothing was trained: 0 steps were taken")
         parameters = list(self._model.parameters())
-        if self.first_step == 0 and all(torch.equal(a, b) for a, b in zip(self._start, parameters, strict=True)):
+        if self.first_step == 0 and all(
+            torch.equal(a, b) for a, b in zip(self._start, parameters, strict=True)
+        ):
             raise SetupError("nothing was trained: every weight is what it was at the start")
         self.summary["seconds"] = round(self.seconds, 3)
         return self.summary

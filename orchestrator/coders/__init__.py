@@ -16,7 +16,17 @@ from orchestrator.coders.seams import Coder, EditResult, Message, Model, Reservi
 if TYPE_CHECKING:
     from orchestrator.journal import Journal
 
-__all__ = ["Coder", "EditResult", "Gate", "Message", "Model", "Reserving", "check_model", "open_model", "secrets_in"]
+__all__ = [
+    "Coder",
+    "EditResult",
+    "Gate",
+    "Message",
+    "Model",
+    "Reserving",
+    "check_model",
+    "open_model",
+    "secrets_in",
+]
 
 RECORDED = "cassette:"
 """A model's name that begins so names a file: a cassette, or an aider chat log."""

@@ -25,7 +25,9 @@ from orchestrator.records import Exchange
 FORMAT = "orch-cassette/1"
 Drift = Literal["identical", "numbers", "text"]
 T = TypeVar("T", bound=BaseModel)
-_NUMBER = re.compile(r"[-+−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|infinity)\b", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[-+−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|infinity)\b", re.IGNORECASE
+)
 _SPACE = re.compile(r"[ \t|-]*#[ \t|-]*")
 
 
@@ -157,9 +159,16 @@ class CassetteModel:
             raise Failed(self._missing(key))
         drift = drift_of(entry, messages)
         if self.strict and drift == "text":
-            raise Failed(f"{self.name}: the prompt of {key} is not the recorded one: {first_difference(entry, messages)}")
+            raise Failed(
+                f"{self.name}: the prompt of {key} is not the recorded one: {first_difference(entry, messages)}"
+            )
         exchange = Replayed(
-            role=entry.role, model=entry.model, text=entry.reply, finish_reason=entry.finish_reason, cost_usd=0.0, drift=drift
+            role=entry.role,
+            model=entry.model,
+            text=entry.reply,
+            finish_reason=entry.finish_reason,
+            cost_usd=0.0,
+            drift=drift,
         )
         if self._header.priced:
             exchange.tokens_sent, exchange.tokens_received = entry.tokens_sent, entry.tokens_received
@@ -168,7 +177,11 @@ class CassetteModel:
 
     def _missing(self, key: str) -> str:
         near = difflib.get_close_matches(key, self._entries, n=3, cutoff=0.5)
-        has = f"the nearest it has: {', '.join(near)}" if near else f"it has {len(self._entries)} replies, none near"
+        has = (
+            f"the nearest it has: {', '.join(near)}"
+            if near
+            else f"it has {len(self._entries)} replies, none near"
+        )
         return f"{self.name}: no reply for the step {key} ({has})\nrecord one with a live model, or take another cassette"
 
 
@@ -181,7 +194,9 @@ def drift_of(entry: Entry, messages: list[Message]) -> Drift:
 
 def first_difference(entry: Entry, messages: list[Message]) -> str:
     """The first line of the prompt that differs in more than numbers."""
-    pairs = zip_longest(entry.prompt.splitlines(), last_prompt(messages).splitlines(), fillvalue="(no such line)")
+    pairs = zip_longest(
+        entry.prompt.splitlines(), last_prompt(messages).splitlines(), fillvalue="(no such line)"
+    )
     for number, (recorded, now) in enumerate(pairs, start=1):
         if without_numbers(recorded) != without_numbers(now):
             return f"line {number} was {recorded[:200]!r}, is {now[:200]!r}"

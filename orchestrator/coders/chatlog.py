@@ -102,7 +102,11 @@ class ChatLogModel:
             raise BadInput(f"{path}: cannot read this chat log ({error})") from None
         if not self._turns:
             raise BadInput(f"{path}: there is no reply in this chat log")
-        self._next = 0 if journal is None else sum(self._answered(e.data) for e in journal.events() if e.state == "finished")
+        self._next = (
+            0
+            if journal is None
+            else sum(self._answered(e.data) for e in journal.events() if e.state == "finished")
+        )
 
     def _answered(self, data: object) -> bool:
         return isinstance(data, dict) and data.get("model") == self.name

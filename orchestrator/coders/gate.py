@@ -43,6 +43,7 @@ class Gate:
         budget: Budget,
         secrets: list[str],
         cassette: Path,
+        *,
         on_exchange: Callable[[str, Exchange], None] | None = None,
         say: Callable[[str], None] | None = None,
     ):
@@ -64,7 +65,9 @@ class Gate:
     def _replay(self) -> list[Any]:
         """All events; on the way the cassette is made to agree with them."""
         events = list(self._journal.events())
-        wanted = cassette.cassette_text(_entry(e.key, e.data) for e in events if e.state == "finished" and is_exchange(e.data))
+        wanted = cassette.cassette_text(
+            _entry(e.key, e.data) for e in events if e.state == "finished" and is_exchange(e.data)
+        )
         if not self._cassette.is_file() or self._cassette.read_bytes() != wanted.encode("utf-8"):
             cassette.write_text(self._cassette, wanted)
         return events
@@ -85,7 +88,11 @@ class Gate:
         for number in range(1, CONTINUATIONS + 1):
             if part.finish_reason != "length":
                 return whole
-            asked = [*messages, Message(role="assistant", content=whole.text), Message(role="user", content=CONTINUE)]
+            asked = [
+                *messages,
+                Message(role="assistant", content=whole.text),
+                Message(role="user", content=CONTINUE),
+            ]
             part = self._once(f"{key}+{number}", role, asked)
             whole = _joined(whole, part)
         if part.finish_reason != "length":
@@ -125,7 +132,9 @@ class Gate:
         if self._journal.finished(key):
             outcome = self._journal.outcome(key)
             if not is_exchange(outcome):
-                raise Failed(f"{key}: a step of the session has this name already, an exchange cannot have it too")
+                raise Failed(
+                    f"{key}: a step of the session has this name already, an exchange cannot have it too"
+                )
             return Exchange.model_validate(outcome)
         model = self._model(role)
         for _ in range(EMPTY_TRIES):
@@ -139,7 +148,9 @@ class Gate:
 
     def _model(self, role: str) -> Model:
         if role not in self._models:
-            raise Failed(f"there is no model for the role {role!r}; there are: {', '.join(sorted(self._models))}")
+            raise Failed(
+                f"there is no model for the role {role!r}; there are: {', '.join(sorted(self._models))}"
+            )
         return self._models[role]
 
     def _request(self, key: str, role: str, model: Model, messages: list[Message]) -> Exchange | None:
@@ -148,7 +159,9 @@ class Gate:
         try:
             exchange = model.ask(key, messages)
         except Exception as error:
-            self._record(key, "failed", {"error": type(error).__name__, "message": self.mask(str(error))[:2000]})
+            self._record(
+                key, "failed", {"error": type(error).__name__, "message": self.mask(str(error))[:2000]}
+            )
             if isinstance(error, OrchError):
                 raise type(error)(self.mask(str(error))) from None
             raise

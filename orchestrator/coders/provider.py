@@ -42,7 +42,6 @@ _RETRIED = (
 )
 _REFUSED = ("AuthenticationError", "PermissionDeniedError", "NotFoundError", "LiteLLMUnknownProvider")
 _REFUSED_STATUS = (401, 403, 404)
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 
 
 def _litellm() -> Any:
@@ -60,7 +59,9 @@ def require_key(model: str) -> None:
     """Whether the model can be asked as far as this machine knows. Raises BadInput: no such provider, no key."""
     _provider_of(model)
     checked = _litellm().validate_environment(model)
-    missing = [name for name in checked["missing_keys"] if not name.endswith("_API_BASE") or not _is_local(model)]
+    missing = [
+        name for name in checked["missing_keys"] if not name.endswith("_API_BASE") or not _is_local(model)
+    ]
     if missing and not checked["keys_in_environment"]:
         hint = " (any word will do for a server that asks for none)" if _is_local(model) else ""
         raise BadInput(f"{model}: needs {' and '.join(missing)} in the environment{hint}")
@@ -177,7 +178,7 @@ class ProviderModel:
         return Exchange(
             role="",
             model=self.name,
-            text=_THOUGHT.sub("", choice.message.content or ""),
+            text=choice.message.content or "",
             finish_reason=choice.finish_reason or "stop",
             tokens_sent=usage.prompt_tokens or 0,
             tokens_received=usage.completion_tokens or 0,
@@ -188,7 +189,10 @@ class ProviderModel:
         """litellm's calculation, which knows caches and tiers; from the two plain prices where it has none."""
         if self._price is None:
             return None
-        plain = response.usage.prompt_tokens * self._price.sent + response.usage.completion_tokens * self._price.received
+        plain = (
+            response.usage.prompt_tokens * self._price.sent
+            + response.usage.completion_tokens * self._price.received
+        )
         if plain == 0:
             return 0.0
         try:
@@ -207,9 +211,13 @@ class ProviderModel:
                 "go on with a model of a longer context: orch resume SESSION --model …"
             ) from None
         if kind in _REFUSED or getattr(error, "status_code", None) in _REFUSED_STATUS:
-            raise BadInput(f"{self.name}: the provider refuses ({_brief(error)}); check the key and the model's name") from None
+            raise BadInput(
+                f"{self.name}: the provider refuses ({_brief(error)}); check the key and the model's name"
+            ) from None
         if kind == "RateLimitError" and "insufficient_quota" in str(error):
-            raise LimitReached(f"{self.name}: the account's quota is used up ({_brief(error)}); then: orch resume SESSION") from None
+            raise LimitReached(
+                f"{self.name}: the account's quota is used up ({_brief(error)}); then: orch resume SESSION"
+            ) from None
         if kind not in _RETRIED:
             raise Failed(f"{self.name}: the provider cannot answer this ({_brief(error)})") from error
         return retry_after(error) or pause
@@ -228,7 +236,9 @@ class ProviderModel:
 def retry_after(error: Exception, now: float | None = None) -> float | None:
     """Seconds that the provider's Retry-After header asks for; None where there is none that can be read."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    value = headers.get("retry-after") or (getattr(error, "litellm_response_headers", None) or {}).get("retry-after")
+    value = headers.get("retry-after") or (getattr(error, "litellm_response_headers", None) or {}).get(
+        "retry-after"
+    )
     if not value:
         return None
     try:

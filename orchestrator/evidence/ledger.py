@@ -28,7 +28,10 @@ class Ledger:
     """What was measured. `labels` maps a run to the name the paper calls it by."""
 
     def __init__(
-        self, evidence: Iterable[Evidence], metrics: Iterable[Metric] = (), labels: Mapping[str, str] | None = None
+        self,
+        evidence: Iterable[Evidence],
+        metrics: Iterable[Metric] = (),
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self.evidence = sorted(evidence, key=_order)
         self.declared = {m.name: m for m in metrics}
@@ -122,7 +125,9 @@ class Ledger:
         if abs(found.delta) <= floor:
             return Difference("within noise", found.delta, None, "none")
         better = self.metric(metric).better(first[0], second[0])
-        return Difference("different" if better is None else "better" if better else "worse", found.delta, None, "none")
+        return Difference(
+            "different" if better is None else "better" if better else "worse", found.delta, None, "none"
+        )
 
     def _floor(self, metric: str) -> float | None:
         floors = [noise_floor(self.values(run, metric)) for run in self.baselines if self.values(run, metric)]

@@ -93,5 +93,7 @@ def metrics_table(ledger: Ledger) -> str:
     ]
     return (
         "\\orchfit{\\small\\begin{tabular}{@{}llllp{0.45\\linewidth}@{}}\n\\toprule\n"
-        "Metric & Better & Unit & Target & Reading \\\\\n\\midrule\n" + "\n".join(rows) + "\n\\bottomrule\n\\end{tabular}}"
+        "Metric & Better & Unit & Target & Reading \\\\\n\\midrule\n"
+        + "\n".join(rows)
+        + "\n\\bottomrule\n\\end{tabular}}"
     )

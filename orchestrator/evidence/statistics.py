@@ -67,7 +67,8 @@ def welch(a: Sequence[float], b: Sequence[float]) -> float | None:
         return 1.0 if first[0] == second[0] else 0.0
     from scipy import stats
 
-    return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+    found = stats.ttest_ind_from_stats(*_summary(first), *_summary(second), equal_var=False)
+    return float(found.pvalue)
 
 
 def noise_floor(values: Sequence[float], level: float = 0.95) -> float | None:
@@ -122,6 +123,10 @@ def _finite(values: Sequence[float]) -> list[float]:
     if not all(map(math.isfinite, numbers)):
         raise ValueError("a value is not finite")
     return numbers
+
+
+def _summary(numbers: Sequence[float]) -> tuple[float, float, int]:
+    return math.fsum(numbers) / len(numbers), _deviation(numbers), len(numbers)
 
 
 def _deviation(numbers: Sequence[float]) -> float:

@@ -118,7 +118,9 @@ def _names(headings: list[str]) -> list[str]:
     for heading in headings:
         name = re.sub(r"\s+", " ", heading)
         if name not in SECTIONS:
-            name = next((ours for ours, p in _ALIASES.items() if ours not in taken and re.fullmatch(p, name)), name)
+            name = next(
+                (ours for ours, p in _ALIASES.items() if ours not in taken and re.fullmatch(p, name)), name
+            )
         taken.add(name)
         names.append(name)
     return names
@@ -187,7 +189,8 @@ def figures_used(tex: str) -> list[tuple[str, int]]:
     """(file as written, line) of each `\\includegraphics`, in order."""
     masked = scan.mask(tex)
     return [
-        (c.argument.strip(), scan.line_of(masked, c.start)) for c in scan.commands(masked, "includegraphics|includesvg")
+        (c.argument.strip(), scan.line_of(masked, c.start))
+        for c in scan.commands(masked, "includegraphics|includesvg")
     ]
 
 
@@ -229,7 +232,9 @@ def with_evidence(tex: str) -> str:
     start = re.search(r"\\begin\s*\{document\}", masked)
     if start is None:
         raise BadInput("template.tex: no \\begin{document}; a paper template needs one")
-    loaded = {p.strip() for c in scan.commands(masked, "usepackage|RequirePackage") for p in c.argument.split(",")}
+    loaded = {
+        p.strip() for c in scan.commands(masked, "usepackage|RequirePackage") for p in c.argument.split(",")
+    }
     lines = [f"\\usepackage{{{name}}}" for name in _NEEDED if name not in loaded]
     if "evidence.tex" not in masked[: start.start()] and "{evidence}" not in masked[: start.start()]:
         lines.append("\\InputIfFileExists{evidence.tex}{}{}")

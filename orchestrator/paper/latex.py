@@ -27,7 +27,22 @@ BUILD = "build"
 DATE = 1767225600
 """Seconds since the epoch that TeX takes for now unless the caller says another: 2026-01-01."""
 
-_SOURCES = (".tex", ".bib", ".bst", ".sty", ".cls", ".clo", ".bbx", ".cbx", ".lbx", ".def", ".fd", ".tikz", ".csv", ".dat")
+_SOURCES = (
+    ".tex",
+    ".bib",
+    ".bst",
+    ".sty",
+    ".cls",
+    ".clo",
+    ".bbx",
+    ".cbx",
+    ".lbx",
+    ".def",
+    ".fd",
+    ".tikz",
+    ".csv",
+    ".dat",
+)
 _IMAGES = (".pdf", ".png", ".jpg", ".jpeg")
 # No trailer id and no name of the engine's host in the PDF, so that its bytes depend on the sources alone.
 _FIRST_LINE = r"\ifdefined\pdftrailerid\pdftrailerid{}\pdfsuppressptexinfo15 \fi "
@@ -57,7 +72,9 @@ class BuildResult(BaseModel):
     pages: int = 0
 
 
-def build(folder: Path, *, run: Runner | None = None, timeout: float = 120.0, date: int = DATE) -> BuildResult:
+def build(
+    folder: Path, *, run: Runner | None = None, timeout: float = 120.0, date: int = DATE
+) -> BuildResult:
     """Builds `folder/template.tex` with the figures beside it; the PDF is `folder/build/template.pdf`.
 
     `run` executes a command, in a sandbox if the caller has one: it gets the build folder as its working folder and needs to
@@ -71,7 +88,9 @@ def build(folder: Path, *, run: Runner | None = None, timeout: float = 120.0, da
     main.write_text(_FIRST_LINE + main.read_text(encoding="utf-8"), encoding="utf-8")
     command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error"]
     try:
-        done = (run or run_here)([*command, "-no-shell-escape", MAIN], stage, _environment(stage, date), timeout)
+        done = (run or run_here)(
+            [*command, "-no-shell-escape", MAIN], stage, _environment(stage, date), timeout
+        )
     except subprocess.TimeoutExpired:
         message = f"TeX did not end within {timeout:g} s; a macro may be calling itself"
         return BuildResult(ok=False, error=FirstError(file=MAIN, line=None, message=message))
@@ -123,7 +142,9 @@ def _environment(stage: Path, date: int) -> dict[str, str]:
     }
 
 
-def run_here(command: list[str], cwd: Path, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+def run_here(
+    command: list[str], cwd: Path, env: dict[str, str], timeout: float
+) -> subprocess.CompletedProcess[bytes]:
     """The runner without a sandbox: the command and all it started end with the timeout."""
     process = subprocess.Popen(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

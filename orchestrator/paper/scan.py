@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-VERBATIM = ("verbatim", "verbatim*", "lstlisting", "minted", "filecontents", "filecontents*", "comment", "Verbatim")
+VERBATIM = (
+    "verbatim",
+    "verbatim*",
+    "lstlisting",
+    "minted",
+    "filecontents",
+    "filecontents*",
+    "comment",
+    "Verbatim",
+)
 MATH = (
     "equation", "align", "gather", "multline", "eqnarray", "flalign", "alignat", "displaymath", "math", "dmath", "split",
     "aligned", "gathered", "cases", "array", "matrix", "pmatrix", "bmatrix", "vmatrix", "Vmatrix", "subequations",
@@ -123,7 +132,9 @@ def commands(masked: str, names: str) -> Iterator[Command]:
             continue
         closing = closing_brace(masked, match.end() - 1)
         if closing is not None:
-            yield Command(match.group(1), match.start(), closing + 1, match.end(), masked[match.end() : closing])
+            yield Command(
+                match.group(1), match.start(), closing + 1, match.end(), masked[match.end() : closing]
+            )
 
 
 def _odd_backslashes(masked: str, at: int) -> bool:

@@ -69,7 +69,13 @@ def _log_tail(folder: Path, lines: int = 20) -> str:
 def as_lines(data: dict[str, Any]) -> list[str]:
     """One run for a terminal."""
     head = f"{data['run']}: {data['title']} ({data['status']}{': ' + data['reason'] if data['reason'] else ''})"
-    lines = [head, f"parent {data['parent'] or '-'}, commit {data['commit'] or 'unknown'}", "", data["table"], ""]
+    lines = [
+        head,
+        f"parent {data['parent'] or '-'}, commit {data['commit'] or 'unknown'}",
+        "",
+        data["table"],
+        "",
+    ]
     lines += [f"{f['outcome']:<5} {f['guard']}: {f['sentence']}" for f in data["findings"]] or ["no findings"]
     for title, key in (("diff", "diff"), ("log", "log")):
         if data[key]:

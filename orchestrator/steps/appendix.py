@@ -30,12 +30,14 @@ def _tried(evidence: list[Evidence]) -> list[str]:
 
 def _reproduce(work: Work, evidence: list[Evidence]) -> list[str]:
     rows = [
-        rf"{escape(e.run)} & {e.seed} & \texttt{{{(e.provenance.commit or 'unknown')[:10]}}} & {_seconds(e)} & {e.status} \\"
+        rf"{escape(e.run)} & {e.seed} & \texttt{{{_commit(e)}}} & {_seconds(e)} & {e.status} \\"
         for e in evidence
     ]
     first = evidence[0].provenance
     hardware = ", ".join(f"{k}: {v}" for k, v in first.hardware.items() if v)
-    packages = ", ".join(f"{k} {v}" for k, v in first.packages.items() if k in ("torch", "transformers", "numpy", "datasets"))
+    packages = ", ".join(
+        f"{k} {v}" for k, v in first.packages.items() if k in ("torch", "transformers", "numpy", "datasets")
+    )
     box = "Code ran in a sandbox." if work.settings.sandbox else r"\textbf{Code ran without a sandbox.}"
     return [
         r"\section{Reproducibility}",
@@ -48,6 +50,10 @@ def _reproduce(work: Work, evidence: list[Evidence]) -> list[str]:
         *rows,
         r"\bottomrule\end{tabular}\end{center}",
     ]
+
+
+def _commit(evidence: Evidence) -> str:
+    return (evidence.provenance.commit or "unknown")[:10]
 
 
 def _seconds(evidence: Evidence) -> str:

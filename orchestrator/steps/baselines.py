@@ -27,7 +27,9 @@ def prepare(work: Work) -> None:
     result = run_program(work, program)
     if result.reason != "done":
         said = explain(result, work.folder / program.out_dir, program.timeout)
-        raise Failed(f"the experiment could not be prepared: {said.splitlines()[-1]}; its output is in {program.out_dir}")
+        raise Failed(
+            f"the experiment could not be prepared: {said.splitlines()[-1]}; its output is in {program.out_dir}"
+        )
 
 
 def measure_baselines(work: Work) -> None:
@@ -44,7 +46,8 @@ def _measure_baseline(work: Work, baseline: Baseline, seed: int) -> None:
     evidence = repeat(work, target, Evidence(run=baseline.run, seed=seed, title=title), str(_first_commit(work)))
     if evidence.status == "failed":
         raise Failed(
-            f"the baseline {target.out_dir} failed: {evidence.reason}; see {work.folder / target.out_dir}, mend the experiment"
+            f"the baseline {target.out_dir} failed: {evidence.reason}\n"
+            f"its output is in {work.folder / target.out_dir}; mend the experiment and begin again"
         )
 
 

@@ -40,13 +40,18 @@ class Found:
 
     def lines(self) -> list[str]:
         told = [told_claim(claim) for claim in self.unsupported] + self.problems
-        return [*told, f"{len(self.claims)} claims, {len(self.unsupported)} unsupported; {len(self.problems)} other problems"]
+        return [
+            *told,
+            f"{len(self.claims)} claims, {len(self.unsupported)} unsupported; {len(self.problems)} other problems",
+        ]
 
 
 def told_claim(claim: Claim) -> str:
     """A claim that is not supported, in one line for the coder and the user."""
     near = f" Nearest evidence: {'; '.join(claim.nearest[:3])}." if claim.nearest else ""
-    return f"{claim.file}:{claim.line}: {claim.written!r} is not supported: {claim.problem}{near} In: {claim.text[:200]}"
+    return (
+        f"{claim.file}:{claim.line}: {claim.written!r} is not supported: {claim.problem}{near} In: {claim.text[:200]}"
+    )
 
 
 def check_paper(folder: Path, experiment: Experiment) -> Found:

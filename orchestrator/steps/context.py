@@ -82,7 +82,11 @@ class Work:
             except ValueError as error:
                 problem = str(error)
                 again = f"That reply cannot be used: {problem}. Send the whole answer again in the form asked for."
-                messages = [*messages, Message(role="assistant", content=reply), Message(role="user", content=again)]
+                messages = [
+                    *messages,
+                    Message(role="assistant", content=reply),
+                    Message(role="user", content=again),
+                ]
         raise Failed(f"{key}: no usable reply in {ASKS} tries; the last one: {problem}")
 
     def _messages(self, template: str, values: dict[str, Any]) -> list[Message]:

@@ -9,6 +9,7 @@ from orchestrator.coders import EditResult
 from orchestrator.prompts import render
 from orchestrator.steps.context import Work
 
+
 def edit(work: Work, key: str, subject: str, message: str, files: list[str], **again: Any) -> str | None:
     """One edit step: the coder's turn and, where it did not take whole, one more with the file's own text.
 
@@ -20,7 +21,12 @@ def edit(work: Work, key: str, subject: str, message: str, files: list[str], **a
         return None
     work.progress.say(f"{subject}: {problem}; asking once more")
     message = render(
-        "02_edit_again", reason=problem, failed=first.failed_blocks, reply=first.reply, edited=first.edited, **again
+        "02_edit_again",
+        reason=problem,
+        failed=first.failed_blocks,
+        reply=first.reply,
+        edited=first.edited,
+        **again,
     )
     return what_is_wrong(_turn(work, f"{key}-again", subject, message, files))
 

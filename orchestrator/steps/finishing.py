@@ -23,19 +23,19 @@ CLAIM_ROUNDS = 3
 
 
 def check(work: Work) -> list[Claim]:
-    """Mends what a program can, asks the coder for the rest. Returns the claims that no evidence supports in the end."""
+    """Mends what a program can, asks the coder for the rest. Returns the claims left unsupported."""
     for number in range(1, ROUNDS + 1):
-        data = work.session.step(f"check/{number}", f"Check the paper, round {number}", lambda: _check_once(work))  # noqa: B023
+        data = work.session.step(f"check/{number}", f"Check the paper, round {number}", lambda: _check_once(work))
         if not data["problems"] or (number > CLAIM_ROUNDS and not data["build"]):
             break
         work.progress.say(f"check, round {number}: {len(data['problems'])} findings")
         work.session.step(f"mend/{number}", f"Mend what the check found, round {number}",
-                          lambda: _mend(work, number, data["problems"]))  # noqa: B023  # fmt: skip
+                          lambda: _mend(work, number, data["problems"]))  # fmt: skip
     return check_paper(work.folder, work.experiment).unsupported
 
 
 def build(work: Work, unsupported: list[Claim]) -> Path:
-    """`paper.pdf`; with the unsupported claims in red where there are some. Raises Failed where TeX does not get through."""
+    """`paper.pdf`; with unsupported claims in red. Raises Failed where TeX does not get through."""
 
     def compile_it() -> str:
         write_macros(work)
@@ -43,7 +43,9 @@ def build(work: Work, unsupported: list[Claim]) -> Path:
         write_claims(work.folder, check_paper(work.folder, work.experiment).claims)
         result = _build_marked(work, unsupported) if unsupported else build_in_box(work, work.folder / "latex")
         if not result.ok or result.pdf is None:
-            raise Failed(f"{work.folder / 'latex'}: the paper does not compile: {_error(result)}; mend it, then `orch paper build`")
+            raise Failed(
+                f"{work.folder / 'latex'}: the paper does not compile: {_error(result)}\nmend it, then `orch paper build`"
+            )
         shutil.copyfile(result.pdf, work.folder / "paper.pdf")
         return "paper.pdf"
 
@@ -79,7 +81,12 @@ def _plain_paper(work: Work) -> str:
     if shutil.which("pdftotext") is None:
         return draft_of(work)
     done = subprocess.run(
-        ["pdftotext", "-layout", "paper.pdf", "-"], cwd=work.folder, capture_output=True, text=True, timeout=60, check=False
+        ["pdftotext", "-layout", "paper.pdf", "-"],
+        cwd=work.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return done.stdout or draft_of(work)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from orchestrator.evidence.guards import judge
-from orchestrator.evidence.guards.context import Context
-from orchestrator.evidence.provenance import file_hashes, fingerprint
+from orchestrator.evidence.guards import Context, judge
+from orchestrator.evidence.provenance import artefacts, fingerprint, hashes
 from orchestrator.records import Evidence
 from orchestrator.session import protected_files
 from orchestrator.steps.context import Work
@@ -17,7 +15,9 @@ END = 20_000
 """Characters of a log that guards look at."""
 
 
-def judge_run(work: Work, target: Target, evidence: Evidence, diff: str | None, ran: dict[str, list[int]] | None) -> Evidence:
+def judge_run(
+    work: Work, target: Target, evidence: Evidence, diff: str | None, ran: dict[str, list[int]] | None
+) -> Evidence:
     """`evidence` filled in: metrics, settings, provenance, findings, and sound or not."""
     measured = read_measured(work, target)
     _fill(work, target, evidence, measured)
@@ -52,7 +52,12 @@ def _fill(work: Work, target: Target, evidence: Evidence, measured: Measured) ->
 
 
 def _context(
-    work: Work, target: Target, evidence: Evidence, measured: Measured, diff: str | None, ran: dict[str, list[int]] | None
+    work: Work,
+    target: Target,
+    evidence: Evidence,
+    measured: Measured,
+    diff: str | None,
+    ran: dict[str, list[int]] | None,
 ) -> Context:
     earlier = tuple(e for e in work.evidence if (e.run, e.seed) != (evidence.run, evidence.seed))
     experiment = work.experiment
@@ -65,10 +70,12 @@ def _context(
         results=measured.claimed,
         evaluated=measured.evaluated,
         results_file=experiment.results,
-        protected_expected=_hashes(work.session.protected_copy, protected_files(work.session.protected_copy, experiment)),
-        protected_now=_hashes(work.folder, protected_files(work.folder, experiment)),
+        protected_expected=hashes(
+            work.session.protected_copy, protected_files(work.session.protected_copy, experiment)
+        ),
+        protected_now=hashes(work.folder, protected_files(work.folder, experiment)),
         artefacts_then={e.folder: e.provenance.artefacts for e in earlier if e.provenance.artefacts},
-        artefacts_now={e.folder: file_hashes(work.folder / e.folder) for e in earlier if e.provenance.artefacts},
+        artefacts_now={e.folder: artefacts(work.folder / e.folder) for e in earlier if e.provenance.artefacts},
         diff=diff,
         code=_code(work, evidence.provenance.commit),
         parent_code=_parent_code(work, evidence, earlier),
@@ -108,10 +115,6 @@ def _parent_code(work: Work, evidence: Evidence, earlier: tuple[Evidence, ...]) 
 def _texts(folder: Path) -> dict[str, str]:
     found = sorted(folder.rglob("*.py"))
     return {p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8", errors="replace") for p in found}
-
-
-def _hashes(folder: Path, names: list[str]) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
 def _session_files(folder: Path) -> tuple[str, ...]:

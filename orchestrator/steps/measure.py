@@ -98,7 +98,15 @@ def covered(command: list[str], out_dir: str) -> list[str]:
 
     if command[0] != sys.executable or not command[1].endswith(".py"):
         return command
-    return [command[0], "-m", "coverage", "run", f"--data-file={out_dir}/.coverage", "--include=*.py", *command[1:]]
+    return [
+        command[0],
+        "-m",
+        "coverage",
+        "run",
+        f"--data-file={out_dir}/.coverage",
+        "--include=*.py",
+        *command[1:],
+    ]
 
 
 def executed_lines(target: Target) -> dict[str, list[int]] | None:
@@ -121,7 +129,11 @@ def evaluation_data(work: Work) -> tuple[Path, ...]:
 
 
 def _run_env(work: Work, target: Target) -> dict[str, str]:
-    return {**target.env, "ORCH_SEED": str(target.seed), "ORCH_CHECKPOINT_DIR": str(_checkpoints(work, target))}
+    return {
+        **target.env,
+        "ORCH_SEED": str(target.seed),
+        "ORCH_CHECKPOINT_DIR": str(_checkpoints(work, target)),
+    }
 
 
 def _checkpoints(work: Work, target: Target) -> Path:
@@ -153,7 +165,11 @@ def _evaluate(work: Work, target: Target) -> str | None:
     (target.out / EVALUATION).unlink(missing_ok=True)
     program = _evaluator(work, target, "evaluate", work.experiment.timeout, _run_env(work, target))
     result = run_program(work, program)
-    return None if result.reason == "done" else "The evaluator: " + explain(result, target.out, work.experiment.timeout, program.log)
+    return (
+        None
+        if result.reason == "done"
+        else "The evaluator: " + explain(result, target.out, work.experiment.timeout, program.log)
+    )
 
 
 def _evaluator(work: Work, target: Target, name: str, limit: float, env: dict[str, str]) -> Program:

@@ -28,14 +28,19 @@ def make_plan(work: Work) -> list[PlannedRun]:
             table=table(work), command=command(work, "run_i"), limit=clock(work.experiment.timeout),
             protected=protected_files(work.folder, work.experiment),
         )  # fmt: skip
-        _append(work, "\n## Plan\n\n" + "\n".join(f"{p.run}. {p.title}: {p.change} Expected: {p.expected}" for p in found))
+        _append(
+            work,
+            "\n## Plan\n\n" + "\n".join(f"{p.run}. {p.title}: {p.change} Expected: {p.expected}" for p in found),
+        )
         return _PLAN.dump_python(found)
 
     return _PLAN.validate_python(work.session.step("plan", "Plan the runs", plan))
 
 
-def discuss(work: Work, plan: list[PlannedRun], planned: PlannedRun, evidence: Evidence, advice: list[str]) -> tuple[list[PlannedRun], bool]:
-    """Shows the coder what came of a run; its notes are appended. Returns the plan from here on, and whether it is over."""
+def discuss(
+    work: Work, plan: list[PlannedRun], planned: PlannedRun, evidence: Evidence, advice: list[str]
+) -> tuple[list[PlannedRun], bool]:
+    """Shows the coder what came of a run and appends its notes. Returns the plan from here on, and if it is over."""
     from orchestrator.prompts import render
     from orchestrator.steps.runs import diff_of
 

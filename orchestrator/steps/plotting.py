@@ -24,7 +24,7 @@ def draw(work: Work) -> list[str]:
     """Figures of the sound runs. Returns the names of the vector files in figures/. Raises Failed after the repairs."""
     problem = _first_edit(work)
     for number in range(1, REPAIRS + 2):
-        problem = problem or work.journal.step(f"plot/try-{number}", lambda: _try(work, number))  # noqa: B023
+        problem = problem or work.journal.step(f"plot/try-{number}", lambda: _try(work, number))
         if problem is None:
             return work.session.step("plot/figures", "Draw the figures", lambda: _figures(work))  # type: ignore[no-any-return]
         work.progress.say(f"plot.py: {problem.splitlines()[-1]}")
@@ -39,7 +39,8 @@ _AS_RUN = {"run": "plot", "title": "the figures", "change": "plot.py draws the f
 
 def _first_edit(work: Work) -> str | None:
     message = render(
-        "05_plot", idea=work.idea, table=table(work), notes=notes(work), sound=[e.run for e in work.sound if e.seed == 0],
+        "05_plot", idea=work.idea, table=table(work), notes=notes(work),
+        sound=[e.run for e in work.sound if e.seed == 0],
         files=[work.experiment.results, EVALUATION, "metrics.jsonl"],
     )  # fmt: skip
     return editing.edit(work, "plot/edit", "plot.py: the figures of the paper", message, [PLOT], planned=_AS_RUN)
@@ -86,7 +87,9 @@ def read_labels(path: Path) -> dict[str, str] | None:
     except (OSError, SyntaxError):
         return None
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(t, ast.Name) and t.id == "labels" for t in targets):
             try:
                 return {str(k): str(v) for k, v in ast.literal_eval(node.value).items()}  # type: ignore[attr-defined]

@@ -43,11 +43,13 @@ def _try(work: Work, plan: list[PlannedRun], planned: PlannedRun) -> tuple[int, 
     for number in range(1, ATTEMPTS + 1):
         key = f"run/{planned.run}/attempt-{number}"
         before = attempt
-        data = work.journal.step(key, lambda: _attempt(work, plan, planned, number, before).model_dump())  # noqa: B023
+        data = work.journal.step(key, lambda: _attempt(work, plan, planned, number, before).model_dump())
         attempt = Attempt.model_validate(data)
         if attempt.failure is None:
             break
-        work.progress.say(f"run_{planned.run}: attempt {number} failed in {attempt.where}: {_last_line(attempt.failure)}")
+        work.progress.say(
+            f"run_{planned.run}: attempt {number} failed in {attempt.where}: {_last_line(attempt.failure)}"
+        )
         _set_aside(work, f"run_{planned.run}", number)
         if attempt.final:
             break

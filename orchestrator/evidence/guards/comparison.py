@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from orchestrator.evidence.changes import same_code
 from orchestrator.evidence.guards.context import Context, equal, fail, last, listed, telling, trained, warn
 from orchestrator.evidence.results import show, values_of
@@ -17,20 +19,31 @@ def identical(context: Context) -> Finding | None:
     """Equal to another run to the last digit although the code changed."""
     if context.is_baseline or context.is_replicate or _known_unchanged(context):
         return None
-    for other in context.others:
-        shared = _shared(context, other)
-        if not shared:
-            continue
-        key = shared[0]
-        sentence = (
-            f"{context.run.run} equals {other.run} to the last digit in {len(shared)} measured number(s)"
-            f" ({key} = {context.measured[key]!r}) although the code changed: the change has no effect."
-        )
-        new = [k for k in context.declared if k not in other.metrics]
-        if new and other.run == context.run.parent:
-            return warn("identical", f"{sentence} New is only what is measured: {listed(new)}.")
-        return fail("identical", sentence)
-    return None
+    findings = [f for other in context.others if (f := _likeness(context, other)) is not None]
+    return min(findings, key=lambda f: f.outcome, default=None)
+
+
+def _likeness(context: Context, other: Evidence) -> Finding | None:
+    same, apart = _compared(context, other)
+    losses = [k for k in same if last(k) in _LOSSES]
+    measured = [k for k in same if k not in losses and (not context.directed or k in context.directed)]
+    nearly_all = bool(measured) and len(same) >= MOST_OF * (len(same) + len(apart))
+    if not nearly_all and not (losses and len(measured) >= (1 if context.directed else 2)):
+        return warn("identical", _same_training(context, other, losses[0])) if losses else None
+    key = (measured or same)[0]
+    sentence = (
+        f"{context.run.run} equals {other.run} to the last digit in {len(same)} measured number(s)"
+        f" ({key} = {context.measured[key]!r}) although the code changed: the change has no effect."
+    )
+    new = [k for k in context.declared if k not in other.metrics]
+    if new and other.run == context.run.parent:
+        return warn("identical", f"{sentence} New is only what is measured: {listed(new)}.")
+    return fail("identical", sentence)
+
+
+def _same_training(context: Context, other: Evidence, key: str) -> str:
+    loss = f"{key} = {context.measured[key]!r}"
+    return f"Training went as in {other.run} to the last digit ({loss}): the change acts after it, if at all."
 
 
 def _known_unchanged(context: Context) -> bool:
@@ -39,39 +52,23 @@ def _known_unchanged(context: Context) -> bool:
     return context.diff is not None and not context.diff.strip()
 
 
-def _shared(context: Context, other: Evidence) -> list[str]:
-    """The numbers that two runs share where they are the same measurement; empty where they are not.
+def _compared(context: Context, other: Evidence) -> tuple[list[str], list[str]]:
+    """The telling numbers in which two runs are equal, and those in which they are not.
 
-    Numbers that hardly two runs would share by chance decide, those that every run shares (a count of tokens, the
-    model's own loss) aside: the loss of training, or nearly all of the others.
+    A number that a third run shares, though that run is not like `other`, is a property of the data (the model's own
+    loss, a norm of the inputs) and is in neither.
     """
-    theirs = {**other.claimed, **other.metrics}
-    common = [k for k in context.measured if k in theirs and telling(context.measured[k])]
-    common = [k for k in common if not _constant(context, k, other)]
+    theirs = context.numbers_of(other)
+    common = [k for k, v in context.measured.items() if k in theirs and telling(v)]
     same = [k for k in common if equal(context.measured[k], theirs[k])]
-    if any(last(k) in _LOSSES for k in same):
-        return same
-    return same if common and len(same) >= MOST_OF * len(common) and _is_measured(context, same) else []
+    unlike = [context.numbers_of(e) for e in context.others if same and e is not other and _differ(context, e, other)]
+    own = [k for k in same if not any(equal(n.get(k, math.nan), context.measured[k]) for n in unlike)]
+    return own, [k for k in common if not equal(context.measured[k], theirs[k])]
 
 
-def _constant(context: Context, key: str, other: Evidence) -> bool:
-    """Whether a third run shares the number too, though its other numbers differ: it is a property of the data."""
-    value = context.measured[key]
-    rest = [e for e in context.others if e is not other]
-    sharing = [e for e in rest if equal({**e.claimed, **e.metrics}.get(key, float("nan")), value)]
-    return any(_differ(e, other) for e in sharing)
-
-
-def _differ(a: Evidence, b: Evidence) -> bool:
-    first, second = {**a.claimed, **a.metrics}, {**b.claimed, **b.metrics}
-    common = [k for k in first if k in second and telling(first[k])]
-    return any(not equal(first[k], second[k]) for k in common)
-
-
-def _is_measured(context: Context, keys: list[str]) -> bool:
-    """Whether a number with a direction is among them, so that more than properties of the data agree."""
-    directed = {m.name for m in context.metrics if m.direction}
-    return not directed or bool(directed & set(keys))
+def _differ(context: Context, a: Evidence, b: Evidence) -> bool:
+    first, second = context.numbers_of(a), context.numbers_of(b)
+    return any(k in second and telling(v) and not equal(v, second[k]) for k, v in first.items())
 
 
 def number_shared(context: Context) -> Finding | None:
@@ -96,7 +93,7 @@ def _shares(context: Context, other: Evidence, key: str) -> bool:
 
 
 def _equals(context: Context, other: Evidence, key: str) -> bool:
-    theirs = {**other.claimed, **other.metrics}
+    theirs = context.numbers_of(other)
     return key in theirs and equal(context.measured[key], theirs[key])
 
 

@@ -109,6 +109,19 @@ class Context:
         return {**self.run.claimed, **self.run.metrics}
 
     @cached_property
+    def directed(self) -> set[str]:
+        """The declared metrics of which one direction is better."""
+        return {m.name for m in self.metrics if m.direction is not None}
+
+    def numbers_of(self, other: Evidence) -> dict[str, float]:
+        """What `measured` is for this run, for an earlier one."""
+        return self._numbers[id(other)]
+
+    @cached_property
+    def _numbers(self) -> dict[int, dict[str, float]]:
+        return {id(e): {**e.claimed, **e.metrics} for e in self.earlier}
+
+    @cached_property
     def declared(self) -> dict[str, float]:
         """The declared metrics that were measured; where none is declared, all that were."""
         if not self.metrics:

@@ -101,9 +101,10 @@ def link_out_of_run(context: Context) -> Finding | None:
         return None
     home = context.folder.resolve()
     for path in _files(context.folder):
-        if not path.is_symlink() or _within(path, home):
+        target = _target(path) if path.is_symlink() else None
+        if target is None or target.is_relative_to(home):
             continue
-        target, name = path.resolve(), path.relative_to(context.folder)
+        name = path.relative_to(context.folder)
         sentence = f"{context.run.folder}/{name} is a link to {_told(target, context.session)}"
         if context.session is not None and target.is_relative_to(context.session.resolve()):
             return fail("link_out_of_run", f"{sentence}: it is no result of this run.")
@@ -161,11 +162,12 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _within(path: Path, home: Path) -> bool:
+def _target(link: Path) -> Path | None:
+    """Where a link ends; None for one that leads round in a circle."""
     try:
-        return path.resolve().is_relative_to(home)
+        return link.resolve()
     except (OSError, RuntimeError):
-        return False
+        return None
 
 
 def _told(target: Path, session: Path | None) -> str:

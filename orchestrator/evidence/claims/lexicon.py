@@ -1,0 +1,260 @@
+"""What a text speaks of: metrics, runs and settings, found by their names and the ways people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestrator.evidence.ledger import CATEGORIES, Ledger
+from orchestrator.records import run_number
+
+MentionKind = Literal["metric", "run", "failed", "setting"]
+_WORD = re.compile(r"[^\W_]+")
+_LONGEST = 9
+"""No name has more words than this."""
+_SYNONYMS = {
+    "acc": ("accuracy",), "accuracy": ("acc",), "mse": ("mean squared error", "mean square error"), "mae": ("mean absolute error",),
+    "rmse": ("root mean squared error", "root mean square error"), "nll": ("negative log likelihood",), "ppl": ("perplexity",),
+    "perplexity": ("ppl",), "ce": ("cross entropy",), "cross entropy": ("ce",), "kl": ("kl divergence", "kullback leibler divergence"),
+    "kl div": ("kl divergence", "kl"), "cossim": ("cosine similarity", "cosine sim"), "cosine similarity": ("cossim", "cosine sim"), "cos sim": ("cosine similarity",),
+    "val": ("validation",), "validation": ("val",), "dev": ("development",), "auc": ("area under the curve",), "auroc": ("auc", "roc auc", "area under the roc curve"),
+    "f1": ("f1 score", "f score", "f1 measure"), "wer": ("word error rate",), "cer": ("character error rate",), "r2": ("r squared", "coefficient of determination"),
+    "psnr": ("peak signal to noise ratio",), "ssim": ("structural similarity",), "fid": ("frechet inception distance", "fréchet inception distance"),
+    "iou": ("intersection over union",), "miou": ("mean iou",), "map": ("mean average precision",), "ndcg": ("normalized discounted cumulative gain",),
+    "mrr": ("mean reciprocal rank",), "ece": ("expected calibration error", "calibration error"), "lr": ("learning rate",), "bs": ("batch size",), "wd": ("weight decay",),
+    "frac": ("fraction", "fraction of", "share of"), "pct": ("percentage", "percent"), "num": ("number of",), "n": ("number of",), "avg": ("average", "mean"),
+    "mean": ("average",), "std": ("standard deviation",), "max": ("maximum",), "min": ("minimum",), "temp": ("temperature",), "mem": ("memory",), "params": ("parameters",),
+    "tok": ("tokens",), "sec": ("second",), "ms": ("milliseconds",), "lm": ("language model",), "dim": ("dimension",), "d sae": ("dictionary size", "latents", "sae width", "dictionary"),
+    "d in": ("input dimension",), "d model": ("model dimension", "hidden size", "width"), "loss score": ("loss recovered",), "ce loss score": ("loss recovered", "ce loss recovered", "cross entropy loss score"),
+    "latency": ("inference time",), "throughput": ("tokens per second",), "wall time": ("wall clock time", "training time", "run time"), "train": ("training",), "rew": ("reward",),
+    "ret": ("return",), "err": ("error",), "corr": ("correlation",), "explained variance": ("variance explained", "ev"), "frac alive": ("alive fraction", "fraction of alive features", "alive features", "alive latents"),
+    "bleu": ("bleu score",), "rouge": ("rouge score",), "gpu": ("gpu",), "peak mem": ("peak memory",), "k": ("top k",), "ctx len": ("context length",), "seq len": ("sequence length",),
+    "epochs": ("epoch",), "lambda": ("λ",), "l1 coeff": ("l1 coefficient", "sparsity coefficient", "sparsity penalty"), "hr": ("hit rate",), "success rate": ("success",),
+}  # fmt: skip
+_UNIT_WORDS = {"ms", "s", "sec", "secs", "seconds", "pct", "percent", "gb", "mb", "kb", "db", "min", "minutes", "hours", "h"}
+_DROPPABLE = {"mean", "avg", "average", "score", "final", "test", "eval", "total", "overall", "value", "rate", "metric", "best", "num", "n", "val", "global"}
+_DROPPABLE_SETTING = {"num", "n", "max", "size", "name", "total", "coeff", "coefficient", "lm", "target", "path", "type"}
+_GENERIC = {
+    "the", "a", "an", "of", "with", "and", "or", "to", "in", "on", "for", "by", "from", "at", "as", "is", "are", "be", "it", "its", "plus", "no", "not", "only", "using", "use",
+    "method", "model", "models", "approach", "run", "runs", "experiment", "training", "train", "trained", "new", "our", "ours", "this", "that", "more", "less", "without", "add",
+    "adds", "added", "change", "all", "both", "each", "per", "loss", "data", "network", "default", "version", "variant", "baseline", "baselines", "sae", "full", "standard",
+    "vs", "than", "one", "two", "three", "same", "after", "before", "set", "value", "values", "higher", "lower", "better", "best", "original", "proposed", "result", "results",
+    "larger", "smaller", "high", "low", "first", "second", "final", "improved", "increase", "decrease", "reduced", "increased", "combined", "combination", "rate", "size", "learning",
+    "features", "feature", "test", "time", "step", "steps",
+}  # fmt: skip
+_METHOD = (
+    "our method", "our approach", "our model", "our proposed method", "the proposed method", "the proposed approach", "our proposal", "proposed method", "our variant",
+    "our system", "our algorithm", "the proposed model", "our technique", "our architecture", "ours", "our full method", "our full model", "proposed", "our sae", "our framework",
+    "our estimator", "our policy", "our network", "our classifier", "our agent", "our scheme", "our implementation", "the new method",
+)  # fmt: skip
+_BASELINE = ("the baseline", "baseline", "the baselines", "baselines", "the control", "the unmodified baseline", "our baseline", "the baseline model", "baseline model", "the reference")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A stretch of text that names something. Several targets: it is not said which."""
+
+    kind: MentionKind
+    targets: tuple[str, ...]
+    start: int
+    end: int
+    weak: bool = False
+    """Named only in part, or only by a role such as "the baseline"."""
+    plural: bool = False
+
+
+@dataclass
+class Lexicon:
+    """The names to look for: their letters and digits run together, to what they name."""
+
+    ledger: Ledger
+    names: dict[str, list[tuple[MentionKind, str, bool]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for metric in self.ledger.metric_names[:3000]:
+            self._add_metric(metric)
+        for run in self.ledger.runs:
+            self._add_run(run, "run")
+        for run in self.ledger.failed:
+            self._add_run(run, "failed")
+        self._add_roles()
+        self._add_partial_titles()
+        self._add_settings()
+
+    def find(self, text: str) -> list[Mention]:
+        """Every mention in order; where two overlap the longer one stands."""
+        words = [(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(text)]
+        found: list[Mention] = []
+        i = 0
+        while i < len(words):
+            mentions, count = self._longest(words, i, text)
+            found += mentions
+            i += count
+        return found
+
+    def _longest(self, words: list[tuple[str, int, int]], i: int, text: str) -> tuple[list[Mention], int]:
+        for count in range(min(_LONGEST, len(words) - i), 0, -1):
+            start, end = words[i][1], words[i + count - 1][2]
+            if re.search(r"[.!?;,:()%\ue000-\ue002]\s|[,;()\ue000-\ue002]|\n\s*\n", text[start:end]):
+                continue
+            joined = "".join(word for word, _, _ in words[i : i + count])
+            entries = self.names.get(joined) or self.names.get(joined.removesuffix("s"))
+            if entries:
+                plural = joined.endswith("s") and joined not in self.names
+                return _mentions(entries, start, end, plural, text[start:end]), count
+        return [], 1
+
+    def _put(self, phrase: str, kind: MentionKind, target: str, weak: bool = False) -> None:
+        key = "".join(_WORD.findall(phrase.lower()))
+        if len(key) < 2 and kind != "setting":
+            return
+        entries = self.names.setdefault(key, [])
+        if (kind, target, weak) not in entries and (kind, target, False) not in entries:
+            entries.append((kind, target, weak))
+
+    def _add_metric(self, metric: str) -> None:
+        levels = [level for level in metric.split(".") if level not in CATEGORIES]
+        full = " ".join(" ".join(_split(level)) for level in levels)
+        self._put(metric, "metric", metric)
+        for phrase in _spellings(_split(full)):
+            self._put(phrase, "metric", metric)
+        last = _split(metric.rsplit(".", 1)[-1])
+        for phrase in _spellings(last):
+            self._put(phrase, "metric", metric)
+        for words in _shortened(last, _DROPPABLE | _UNIT_WORDS):
+            for phrase in _spellings(words):
+                self._put(phrase, "metric", metric, weak=True)
+        declared = self.ledger.declared.get(metric)
+        if declared:
+            self._add_unit(metric, declared.unit)
+            for phrase in _reading_names(declared.reading):
+                self._put(phrase, "metric", metric, weak=True)
+
+    def _add_unit(self, metric: str, unit: str) -> None:
+        """A unit that is a countable thing names its metric: 87 active features."""
+        words = _WORD.findall(unit.lower())
+        if words and words[0] not in _UNIT_WORDS and len(unit) > 3 and unit.isascii():
+            self._put(unit, "metric", metric, weak=True)
+
+    def _add_run(self, run: str, kind: MentionKind) -> None:
+        number = run_number(run)
+        self._put(run, kind, run)
+        if "/" not in run:
+            self._put(f"run {number}", kind, run)
+            self._put(f"run number {number}", kind, run)
+        else:
+            self._put(run.split("/", 1)[1], kind, run)
+            self._put(run.split("/", 1)[1] + " baseline", kind, run)
+        for title in self.titles(run):
+            bare = re.sub(r"\(.*?\)", " ", title)
+            for phrase in {title, bare}:
+                self._put(phrase, kind, run)
+                words = _WORD.findall(phrase)
+                if len(words) > 1 and words[-1].lower() in ("baseline", "sae", "model", "method", "variant", "run", "network", "ours"):
+                    self._put(" ".join(words[:-1]), kind, run)
+            for inside in re.findall(r"\((.*?)\)", title):
+                self._put(inside, kind, run, weak=True)
+
+    def titles(self, run: str) -> list[str]:
+        """What the run is called by the paper and by the plan."""
+        planned = [e.title for e in self.ledger.evidence if e.run == run and e.title]
+        return list(dict.fromkeys([*([self.ledger.labels[run]] if run in self.ledger.labels else []), *planned]))
+
+    def _add_roles(self) -> None:
+        baselines = self.ledger.baselines
+        others = [run for run in self.ledger.runs if run not in baselines]
+        for phrase in _METHOD:
+            for run in others:
+                self._put(phrase, "run", run, weak=True)
+        for phrase in _BASELINE:
+            for run in baselines:
+                self._put(phrase, "run", run, weak=True)
+
+    def _add_partial_titles(self) -> None:
+        """Words of a title that no other run's title has."""
+        phrases: dict[str, set[tuple[MentionKind, str]]] = {}
+        for run in [*self.ledger.runs, *self.ledger.failed]:
+            kind: MentionKind = "run" if run in self.ledger.runs else "failed"
+            for title in self.titles(run):
+                for phrase in _parts(title):
+                    phrases.setdefault(phrase, set()).add((kind, run))
+        for phrase, owners in phrases.items():
+            if len(owners) == 1 and "".join(phrase.split()) not in self.names:
+                kind, run = next(iter(owners))
+                self._put(phrase, kind, run, weak=True)
+
+    def _add_settings(self) -> None:
+        keys = {key for run in self.ledger.runs for key in self.ledger.executions(run)[0].settings}
+        for key in sorted(keys)[:2000]:
+            words = _split(key.rsplit(".", 1)[-1])
+            for phrase in _spellings(words):
+                self._put(phrase, "setting", key)
+            for shorter in _shortened(words, _DROPPABLE_SETTING):
+                for phrase in _spellings(shorter):
+                    self._put(phrase, "setting", key, weak=True)
+
+
+def _mentions(entries: list[tuple[MentionKind, str, bool]], start: int, end: int, plural: bool, written: str) -> list[Mention]:
+    """One mention a kind; those named in full leave out those named in part."""
+    found = []
+    for kind in ("metric", "run", "failed", "setting"):
+        same = [(target, weak) for k, target, weak in entries if k == kind]
+        strong = [target for target, weak in same if not weak]
+        targets = strong or [target for target, _ in same]
+        if targets:
+            found.append(Mention(kind, tuple(targets), start, end, weak=not strong, plural=plural or written.lower().endswith("baselines")))  # type: ignore[arg-type]
+    return found
+
+
+def _split(name: str) -> list[str]:
+    """`explainedVariance`, `explained_variance` as words."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word.lower() for word in _WORD.findall(spaced)]
+
+
+def _spellings(words: list[str]) -> list[str]:
+    """The ways a name is written: each part of up to three words by its synonyms."""
+    ways = [[]] if words else []
+    found = [" ".join(words)]
+    ways = [(0, "")]
+    for _ in range(len(words)):
+        ways = [(i + n, f"{text} {way}") for i, text in ways if i < len(words) for n, way in _next(words, i)][:60] + [
+            (i, text) for i, text in ways if i >= len(words)
+        ]
+    found += [text.strip() for i, text in ways if i >= len(words)]
+    return [phrase for phrase in dict.fromkeys(found) if phrase]
+
+
+def _next(words: list[str], i: int) -> Iterable[tuple[int, str]]:
+    yield 1, words[i]
+    for count in (3, 2, 1):
+        part = " ".join(words[i : i + count])
+        if i + count <= len(words):
+            for synonym in _SYNONYMS.get(part, ()):
+                yield count, synonym
+
+
+def _shortened(words: list[str], droppable: set[str]) -> list[list[str]]:
+    """The name without words that are often left out."""
+    if len(words) < 2:
+        return []
+    kept = [word for word in words if word not in droppable]
+    ways = [kept, *([words[1:]] if words[0] in droppable else []), *([words[:-1]] if words[-1] in droppable else [])]
+    return [way for way in ways if way and way != words]
+
+
+def _parts(title: str) -> list[str]:
+    """Pairs of words of a title, and single words that say something."""
+    words = [w for w in _WORD.findall(title.lower())]
+    pairs = [f"{a} {b}" for a, b in zip(words, words[1:], strict=False) if a not in _GENERIC or b not in _GENERIC]
+    return pairs + [w for w in words if w not in _GENERIC and len(w) >= 4 and not w.isdigit()]
+
+
+def _reading_names(reading: str) -> list[str]:
+    """Names a reading gives to its metric: two or three words at its beginning that say something."""
+    first = re.split(r"[;:.,(]", reading)[0].lower()
+    words = [w for w in _WORD.findall(first) if w not in ("the", "a", "an", "mean", "average", "share", "fraction", "number")]
+    runs = [w for w in words if w not in _GENERIC]
+    return [" ".join(runs[:n]) for n in (2, 3) if len(runs) >= n]
