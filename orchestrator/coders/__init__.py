@@ -1,7 +1,7 @@
 """Models that answer, the one gate before them, and the coder that edits files with their answers.
 
-`seams` says what a model and a coder are; `gate` is the door that every exchange of every role passes; `provider`,
-`cassette` and `chatlog` are the models; `aider` is the coder.
+`seams` says what a model and a coder are; `gate` is the door that every exchange of every role passes;
+`provider`, `cassette` and `chatlog` are the models; `aider` is the coder.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def open_model(
 ) -> Model:
     """The model called `name`: as litellm names it, or `cassette:FILE`.
 
-    `strict`: a cassette stops at the first prompt that differs in more than numbers. `journal`: what a chat log has
-    answered already. `say` is told of waits for the provider. Raises BadInput as `check_model` does.
+    `strict`: a cassette stops at the first prompt that differs in more than numbers. `journal`: what a chat
+    log has answered already. `say` is told of waits for the provider. Raises BadInput as `check_model` does.
     """
     if not name.startswith(RECORDED):
         from orchestrator.coders.provider import ProviderModel, require_key

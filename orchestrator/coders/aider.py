@@ -1,7 +1,7 @@
 """The coder: aider in a worker process of its own, each of its exchanges passing the gate.
 
-The worker sees a copy of the files of one edit. What it made of them is brought over when the edit is done: whole,
-file by file, and only the files that the step allows. So an edit that is cut off changes nothing.
+The worker sees a copy of the files of one edit. What it made of them is brought over when the edit is done:
+whole, file by file, and only the files that the step allows. So an edit that is cut off changes nothing.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class WorkerDied(Exception):
 class AiderCoder:
     """Edits files of a session through aider.
 
-    `root`: the session's folder. `editable`: patterns of the files that any step may edit. `editor`: whether the
-    model of the role `coder` plans and that of the role `editor` edits; else `coder` does both. `wrap` turns the
-    worker's command into one that runs it in a sandbox; it needs to read Python's environment and to write `folder`,
-    no network.
+    `root`: the session's folder. `editable`: patterns of the files that any step may edit. `editor`: whether
+    the model of the role `coder` plans and that of the role `editor` edits; else `coder` does both. `wrap`
+    turns the worker's command into one that runs it in a sandbox; it needs to read Python's environment and
+    to write `folder`, no network.
     """
 
     def __init__(
@@ -65,25 +65,19 @@ class AiderCoder:
         self._wrap = wrap
         self._worker: _Worker | None = None
 
-    def edit(
-        self, key: str, message: str, files: list[str], read_only: list[str] | None = None
-    ) -> EditResult:
+    def edit(self, key: str, message: str, files: list[str], read_only: list[str] | None = None) -> EditResult:
         """One change, in a context of its own. Exchanges are `key/1`, `key/2`, …; a planner's is `key/plan`.
 
         Raises what the gate raises, with no file changed; Failed where the worker died twice.
         """
-        outside = [
-            name for name in files if not any(fnmatchcase(name, pattern) for pattern in self._editable)
-        ]
+        outside = [name for name in files if not any(fnmatchcase(name, pattern) for pattern in self._editable)]
         if outside:
             raise Failed(
                 f"{key}: {', '.join(outside)} may not be edited; the editable files are {', '.join(self._editable)}"
             )
         strange = [name for name in files if not _is_plain(self.root, name)]
         allowed = [name for name in files if name not in strange]
-        shown = [
-            name for name in read_only or [] if _is_plain(self.root, name) and (self.root / name).is_file()
-        ]
+        shown = [name for name in read_only or [] if _is_plain(self.root, name) and (self.root / name).is_file()]
         plan = self._plan(key, message, allowed, shown) if self._editor else ""
         task = f"Carry out this plan with edits:\n\n{plan}" if plan else message
         done = self._twice(key, task, allowed, shown)
@@ -99,7 +93,8 @@ class AiderCoder:
 
     def _plan(self, key: str, message: str, files: list[str], read_only: list[str]) -> str:
         texts = "".join(self._quoted(name) for name in [*files, *read_only] if (self.root / name).is_file())
-        prompt = f"{message}\n\nThe files that may be edited: {', '.join(files)}. Their text, and what else is to be read:\n{texts}"
+        heading = f"The files that may be edited: {', '.join(files)}. Their text, and what else is to be read:"
+        prompt = f"{message}\n\n{heading}\n{texts}"
         messages = [Message(role="system", content=_PLANNER), Message(role="user", content=prompt)]
         return self._gate.ask(f"{key}/plan", "coder", messages).text
 
@@ -108,7 +103,9 @@ class AiderCoder:
         return f"\n{name}\n```\n{text.rstrip()}\n```\n"
 
     def _twice(self, key: str, message: str, files: list[str], read_only: list[str]) -> dict[str, Any]:
-        """The edit; with a new worker from the start where the first died. Replies that came are not asked for again."""
+        """The edit; with a new worker from the start where the first died. Replies that came are not asked
+        for again.
+        """
         for _ in range(2):
             try:
                 return self._converse(key, message, files, read_only)
@@ -161,9 +158,7 @@ class AiderCoder:
             edited=edited,
             failed_blocks=done["failed_blocks"],
             refused=[*strange, *done["refused"]],
-            error=""
-            if said
-            else f"aider gave no reply; see {self.folder.relative_to(self.root) / 'worker.log'}",
+            error="" if said else f"aider gave no reply; see {self.folder.relative_to(self.root) / 'worker.log'}",
             shell=commands_in(f"{plan}\n{said}"),
             lint=done["lint"],
         )

@@ -1,7 +1,8 @@
-"""aider, held to orch's rules: its model is the parent, its files are the step's, nothing is executed or fetched.
+"""aider, held to orch's rules: its model is the parent, its files are the step's, nothing is executed or
+fetched.
 
-Imported in the worker process alone. aider parses replies, matches blocks and keeps the conversation of one edit;
-what may be changed, and what counts as changed, is decided here.
+Imported in the worker process alone. aider parses replies, matches blocks and keeps the conversation of one
+edit; what may be changed, and what counts as changed, is decided here.
 """
 
 from __future__ import annotations
@@ -55,7 +56,6 @@ class OurPrompts(EditBlockPrompts):  # type: ignore[misc]
     files_content_prefix = "The files that you may edit, as they are now:\n"
     files_content_assistant_reply = "I have read them."
     files_no_full_files = "None of the files that you may edit exists yet."
-    files_content_gpt_edits_no_repo = "The blocks were applied."
     read_only_files_prefix = "Files to read; they cannot be edited:\n"
 
 
@@ -133,11 +133,12 @@ class GuardedCoder(EditBlockCoder):  # type: ignore[misc]
         found, malformed = self._blocks()
         refused_before = len(self.refused)
         outcomes = [self._apply(*block) for block in found]
+        failed = [outcome for outcome in outcomes if outcome] + ([malformed] if malformed else [])
         if found or malformed:
-            self.failed = [outcome for outcome in outcomes if outcome] + ([malformed] if malformed else [])
+            self.failed = failed
         refused = self.refused[refused_before:]
         applied = len(outcomes) - sum(map(bool, outcomes)) - len(refused)
-        self.reflected_message = self._complaint(applied, refused) or self._lint_complaint()
+        self.reflected_message = self._complaint(failed, refused, applied) or self._lint_complaint()
         return set()
 
     def _blocks(self) -> tuple[list[tuple[str, str, str]], str]:
@@ -155,16 +156,20 @@ class GuardedCoder(EditBlockCoder):  # type: ignore[misc]
     def _apply(self, name: str, search: str, replace: str) -> str:
         """Applies one block. Why it failed; empty where it did not, or where it is refused."""
         file = blocks.file_of(name, self.allowed)
+        if file is None and " " in name.strip():
+            return f"no file's path stands before this block, but {name.strip()!r}\n{_block(search, replace)}"
         if file is None:
             self.refused.append(f"{name}: {blocks.why_not(name)}")
             return ""
         path = Path(self.root) / file
-        content = path.read_text(encoding="utf-8") if path.exists() else ""
+        try:
+            content = path.read_text(encoding="utf-8") if path.exists() else ""
+        except UnicodeDecodeError:
+            return f"{file}: it is not UTF-8 text, so no block can change it"
         wrong = _unfit(content, search, replace)
         new = None if wrong else self._replaced(path, content, search, replace)
         if new is None:
-            text = f"<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE"
-            return f"{file}: {wrong or _unmatched(content, search, replace)}\n{text}"
+            return f"{file}: {wrong or _unmatched(content, search, replace)}\n{_block(search, replace)}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(new, encoding="utf-8")
         self.abs_fnames.add(str(path))
@@ -177,15 +182,13 @@ class GuardedCoder(EditBlockCoder):  # type: ignore[misc]
         new: str | None = do_replace(str(path), content, search, replace, self.fence)
         return new
 
-    def _complaint(self, applied: int, refused: list[str]) -> str:
+    def _complaint(self, failed: list[str], refused: list[str], applied: int) -> str:
         """What the model is told of blocks that were not applied; empty where all were."""
         parts = []
-        if self.failed:
+        if failed:
             rest = "The other blocks were applied: do not send them again. " if applied else ""
-            parts.append(
-                f"{len(self.failed)} of your blocks could not be applied. {rest}Send corrected versions of these alone:\n\n"
-                + "\n\n".join(self.failed)
-            )
+            ask = f"{len(failed)} of your blocks could not be applied. {rest}Send corrected versions of these alone:"
+            parts.append("\n\n".join([ask, *failed]))
         if refused:
             parts.append(
                 "These edits were dropped:\n"
@@ -210,14 +213,16 @@ class GuardedCoder(EditBlockCoder):  # type: ignore[misc]
         return "\n".join(fault for found in faults for fault in found)
 
 
+def _block(search: str, replace: str) -> str:
+    return f"<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE"
+
+
 def _unfit(content: str, search: str, replace: str) -> str:
     """Why a block must not be applied although it could be; empty where nothing speaks against it."""
     if search == replace:
         return "changes nothing: SEARCH and REPLACE are the same"
     if not search.strip():
-        return (
-            "SEARCH is empty, but the file has text: quote the lines that change" if content.strip() else ""
-        )
+        return "SEARCH is empty, but the file has text: quote the lines that change" if content.strip() else ""
     found = blocks.places(content, search)
     if len(found) < 2:
         return ""
@@ -230,9 +235,7 @@ def _unmatched(content: str, search: str, replace: str) -> str:
     if not content:
         return "SEARCH fits nothing: the file is empty or does not exist yet; leave SEARCH empty to fill it"
     already = (
-        "; its REPLACE lines are in the file already"
-        if replace.strip() and blocks.places(content, replace)
-        else ""
+        "; its REPLACE lines are in the file already" if replace.strip() and blocks.places(content, replace) else ""
     )
     near = blocks.nearest(content, search)
     return f"SEARCH fits nothing in the file{already}" + (f"; the nearest lines:\n{near}" if near else "")
@@ -243,4 +246,9 @@ def edit(ask: Ask, root: Path, message: str, files: list[str], read_only: list[s
     coder = GuardedCoder(ask, root, files, read_only)
     coder.run(with_message=message, preproc=False)
     reply = "\n\n".join(text.strip() for text in coder.replies if text)
-    return {"reply": reply, "failed_blocks": coder.failed, "refused": coder.refused, "lint": coder.lint()}
+    return {
+        "reply": reply,
+        "failed_blocks": coder.failed,
+        "refused": list(dict.fromkeys(coder.refused)),
+        "lint": coder.lint(),
+    }

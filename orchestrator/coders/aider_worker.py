@@ -1,8 +1,8 @@
 """The process that aider runs in: `python -m orchestrator.coders.aider_worker`.
 
-It reads requests and replies as JSON lines on its standard input, and writes questions and results as JSON lines to its
-standard output. It holds no key and needs no network: what it wants to know from a model, it asks its parent. All else
-that is printed here goes to standard error.
+It reads requests and replies as JSON lines on its standard input, and writes questions and results as JSON
+lines to its standard output. It holds no key and needs no network: what it wants to know from a model, it
+asks its parent. All else that is printed here goes to standard error.
 """
 
 from __future__ import annotations

@@ -16,12 +16,11 @@ _SHELL_BLOCK = re.compile(r"^```(?:bash|sh|shell|zsh|console)[ \t]*\n(.*?)^```",
 
 def file_of(name: str, allowed: Collection[str]) -> str | None:
     """The allowed file that a block's heading names: by its path, or by its last part where only one has it."""
-    words = name.split()
-    path = words[-1].strip("`*'\":") if words else ""
-    if path.startswith("./"):
-        path = path[2:]
-    if path in allowed:
-        return path
+    words = name.split() or [""]
+    path = words[-1].strip("`*'\":").removeprefix("./")
+    for exact in (name.strip(), path):
+        if exact in allowed:
+            return exact
     same_name = [file for file in allowed if PurePosixPath(file).name == path]
     return same_name[0] if len(same_name) == 1 else None
 

@@ -1,7 +1,7 @@
 """Cassettes: recordings of exchanges as JSON lines, and a model that answers from one.
 
-The first line is the header; then one line an exchange. A cassette answers by the key of the step; where the prompt
-differs from the recorded one, that is counted, and a strict cassette stops.
+The first line is the header; then one line an exchange. A cassette answers by the key of the step; where the
+prompt differs from the recorded one, that is counted, and a strict cassette stops.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ from orchestrator.records import Exchange
 FORMAT = "orch-cassette/1"
 Drift = Literal["identical", "numbers", "text"]
 T = TypeVar("T", bound=BaseModel)
-_NUMBER = re.compile(
-    r"[-+−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|infinity)\b", re.IGNORECASE
-)
+_NUMBER = re.compile(r"[-+−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|infinity)\b", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t|-]*#[ \t|-]*")
 
 
@@ -177,12 +175,10 @@ class CassetteModel:
 
     def _missing(self, key: str) -> str:
         near = difflib.get_close_matches(key, self._entries, n=3, cutoff=0.5)
-        has = (
-            f"the nearest it has: {', '.join(near)}"
-            if near
-            else f"it has {len(self._entries)} replies, none near"
+        has = f"the nearest it has: {', '.join(near)}" if near else f"it has {len(self._entries)} replies, none near"
+        return (
+            f"{self.name}: no reply for the step {key} ({has})\nrecord one with a live model, or take another cassette"
         )
-        return f"{self.name}: no reply for the step {key} ({has})\nrecord one with a live model, or take another cassette"
 
 
 def drift_of(entry: Entry, messages: list[Message]) -> Drift:
@@ -194,9 +190,7 @@ def drift_of(entry: Entry, messages: list[Message]) -> Drift:
 
 def first_difference(entry: Entry, messages: list[Message]) -> str:
     """The first line of the prompt that differs in more than numbers."""
-    pairs = zip_longest(
-        entry.prompt.splitlines(), last_prompt(messages).splitlines(), fillvalue="(no such line)"
-    )
+    pairs = zip_longest(entry.prompt.splitlines(), last_prompt(messages).splitlines(), fillvalue="(no such line)")
     for number, (recorded, now) in enumerate(pairs, start=1):
         if without_numbers(recorded) != without_numbers(now):
             return f"line {number} was {recorded[:200]!r}, is {now[:200]!r}"

@@ -1,7 +1,7 @@
 """aider's chat logs as recordings: what was asked, what was replied, in order.
 
-In a log a line of the user begins with `#### `, one of the program with `> `, both end with two spaces; what is between
-them is the model's. A reply ends where the program counts its tokens.
+In a log a line of the user begins with `#### `, one of the program with `> `, both end with two spaces; what
+is between them is the model's. A reply ends where the program counts its tokens.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ class _Parser:
 
 
 class ChatLogModel:
-    """Answers with the log's replies in their order, whatever is asked; it goes on where the journal says it stopped."""
+    """Answers with the log's replies in their order, whatever is asked; it goes on where the journal says it
+    stopped.
+    """
 
     def __init__(self, path: Path, journal: Journal | None = None):
         """Raises BadInput where the file holds no reply."""
@@ -103,9 +105,7 @@ class ChatLogModel:
         if not self._turns:
             raise BadInput(f"{path}: there is no reply in this chat log")
         self._next = (
-            0
-            if journal is None
-            else sum(self._answered(e.data) for e in journal.events() if e.state == "finished")
+            0 if journal is None else sum(self._answered(e.data) for e in journal.events() if e.state == "finished")
         )
 
     def _answered(self, data: object) -> bool:

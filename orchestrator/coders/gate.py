@@ -30,7 +30,7 @@ def secrets_in(environment: Mapping[str, str] = os.environ) -> list[str]:
         for name, value in environment.items()
         if name.upper().endswith(_SECRET_ENDINGS) and len(value) >= SHORTEST_SECRET
     }
-    return sorted(found, key=len, reverse=True)
+    return sorted(found, key=lambda value: (-len(value), value))
 
 
 class Gate:
@@ -47,8 +47,9 @@ class Gate:
         on_exchange: Callable[[str, Exchange], None] | None = None,
         say: Callable[[str], None] | None = None,
     ):
-        """`models` by role. `cassette`: the file that every exchange is recorded in, mended here where it disagrees
-        with the journal. `on_exchange` is given each new exchange with its key, `say` each warning for the user.
+        """`models` by role. `cassette`: the file that every exchange is recorded in, mended here where it
+        disagrees with the journal. `on_exchange` is given each new exchange with its key, `say` each
+        warning for the user.
         """
         self._journal = journal
         self._models = models
@@ -80,8 +81,8 @@ class Gate:
     def ask(self, key: str, role: str, messages: list[Message]) -> Exchange:
         """The reply, whole: one that was cut off is continued, each part under a key of its own (`key+1`, …).
 
-        Raises LimitReached at a cap of the budget, or where the provider cannot be had; Failed or BadInput where
-        asking again would not help.
+        Raises LimitReached at a cap of the budget, or where the provider cannot be had; Failed or BadInput
+        where asking again would not help.
         """
         messages = [Message(role=m["role"], content=self.mask(m["content"])) for m in messages]
         whole = part = self._once(key, role, messages)
@@ -97,21 +98,23 @@ class Gate:
             whole = _joined(whole, part)
         if part.finish_reason != "length":
             return whole
-        raise LimitReached(
+        raise Failed(
             f"{key}: the reply of {whole.model} was still cut off after {CONTINUATIONS} continuations\n"
-            f"take a model with longer replies: orch resume {self.session} --model …"
+            f"go on from an earlier run with another model: orch resume {self.session} --from run_N --model …"
         )
 
     def mask(self, text: str) -> str:
-        """`text` without the secrets."""
+        """`text` without the secrets, and without half characters that no file can hold."""
+        text = text.encode("utf-8", errors="replace").decode("utf-8")
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return text
 
     def spent(self) -> Ledger:
         """What the session has spent, jobs included."""
-        self._mark()
-        return spent(self._journal)
+        ledger = spent(self._journal)
+        ledger.worked(self._elapsed())
+        return ledger
 
     def check_run(self, seconds: float, gpus: int = 0) -> None:
         """Before a job of at most `seconds` on `gpus` GPUs. Raises LimitReached where it could pass a cap."""
@@ -119,9 +122,6 @@ class Gate:
 
     def close(self) -> None:
         """Records how long orch has worked on the session this time."""
-        self._mark()
-
-    def _mark(self) -> None:
         self._ledger.add(self._journal.append(STRETCH, "noted", {"elapsed": self._elapsed()}))
 
     def _elapsed(self) -> float:
@@ -132,9 +132,7 @@ class Gate:
         if self._journal.finished(key):
             outcome = self._journal.outcome(key)
             if not is_exchange(outcome):
-                raise Failed(
-                    f"{key}: a step of the session has this name already, an exchange cannot have it too"
-                )
+                raise Failed(f"{key}: a step of the session has this name already, an exchange cannot have it too")
             return Exchange.model_validate(outcome)
         model = self._model(role)
         for _ in range(EMPTY_TRIES):
@@ -148,9 +146,7 @@ class Gate:
 
     def _model(self, role: str) -> Model:
         if role not in self._models:
-            raise Failed(
-                f"there is no model for the role {role!r}; there are: {', '.join(sorted(self._models))}"
-            )
+            raise Failed(f"there is no model for the role {role!r}; there are: {', '.join(sorted(self._models))}")
         return self._models[role]
 
     def _request(self, key: str, role: str, model: Model, messages: list[Message]) -> Exchange | None:
@@ -159,11 +155,10 @@ class Gate:
         try:
             exchange = model.ask(key, messages)
         except Exception as error:
-            self._record(
-                key, "failed", {"error": type(error).__name__, "message": self.mask(str(error))[:2000]}
-            )
+            told = self.mask(str(error)).replace("orch resume SESSION", f"orch resume {self.session}")
+            self._record(key, "failed", {"error": type(error).__name__, "message": told[:2000]})
             if isinstance(error, OrchError):
-                raise type(error)(self.mask(str(error))) from None
+                raise type(error)(told) from None
             raise
         exchange = exchange.model_copy(update={"role": role, "text": self.mask(exchange.text)})
         if not exchange.text.strip():

@@ -24,7 +24,7 @@ def lint_python(name: str, code: str) -> list[str]:
 
     try:
         tree = ast.parse(code, filename=name)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
         return [f"{name}:{line}: {getattr(error, 'msg', error)}"]
     found = [m for m in Checker(tree, filename=name).messages if type(m).__name__ in _FATAL]

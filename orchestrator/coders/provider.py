@@ -1,7 +1,8 @@
 """Models behind a provider, asked through litellm.
 
-litellm's own retries know no total patience, print, and cannot tell the user what they wait for; so each request is
-sent once, and what is worth another try is tried again here, with a growing pause or the one the provider asks for.
+litellm's own retries know no total patience, print, and cannot tell the user what they wait for; so each
+request is sent once, and what is worth another try is tried again here, with a growing pause or the one the
+provider asks for.
 """
 
 from __future__ import annotations
@@ -59,9 +60,7 @@ def require_key(model: str) -> None:
     """Whether the model can be asked as far as this machine knows. Raises BadInput: no such provider, no key."""
     _provider_of(model)
     checked = _litellm().validate_environment(model)
-    missing = [
-        name for name in checked["missing_keys"] if not name.endswith("_API_BASE") or not _is_local(model)
-    ]
+    missing = [name for name in checked["missing_keys"] if not name.endswith("_API_BASE") or not _is_local(model)]
     if missing and not checked["keys_in_environment"]:
         hint = " (any word will do for a server that asks for none)" if _is_local(model) else ""
         raise BadInput(f"{model}: needs {' and '.join(missing)} in the environment{hint}")
@@ -73,7 +72,7 @@ def _provider_of(model: str) -> str:
     except Exception:
         raise BadInput(
             f"{model}: no provider of this name is known; name a model as litellm does, e.g. anthropic/…, openai/…, "
-            "ollama_chat/…\nfor a server of your own: openai/NAME with OPENAI_API_BASE set; for a recording: cassette:FILE"
+            "ollama_chat/…\na server of your own is openai/NAME with OPENAI_API_BASE set; a recording is cassette:FILE"
         ) from None
 
 
@@ -153,7 +152,7 @@ class ProviderModel:
         deadline, pause = time.monotonic() + self.patience, FIRST_PAUSE
         while True:
             try:
-                return self._exchange(self._complete(messages, deadline))
+                return self._exchange(messages, self._complete(messages, deadline))
             except Exception as error:
                 wait = self._pause_after(error, pause)
                 if time.monotonic() + wait > deadline:
@@ -172,33 +171,37 @@ class ProviderModel:
             max_retries=0,
         )
 
-    def _exchange(self, response: Any) -> Exchange:
-        choice = response.choices[0]
-        usage = response.usage
+    def _exchange(self, messages: list[Message], response: Any) -> Exchange:
+        """The reply as data. A server that counts no tokens has them counted here."""
+        choice = response.choices[0] if response.choices else None
+        text = (choice.message.content or "") if choice else ""
+        usage = getattr(response, "usage", None)
+        sent, received = getattr(usage, "prompt_tokens", 0) or 0, getattr(usage, "completion_tokens", 0) or 0
+        counted = sent > 0
+        if not counted:
+            sent = _litellm().token_counter(model=self.name, messages=[dict(m) for m in messages])
+            received = _litellm().token_counter(model=self.name, text=text) if text else 0
         return Exchange(
             role="",
             model=self.name,
-            text=choice.message.content or "",
-            finish_reason=choice.finish_reason or "stop",
-            tokens_sent=usage.prompt_tokens or 0,
-            tokens_received=usage.completion_tokens or 0,
-            cost_usd=self._cost(response),
+            text=text,
+            finish_reason=(choice.finish_reason if choice else None) or "stop",
+            tokens_sent=sent,
+            tokens_received=received,
+            cost_usd=self._cost(sent, received, response if counted else None),
         )
 
-    def _cost(self, response: Any) -> float | None:
+    def _cost(self, sent: int, received: int, response: Any) -> float | None:
         """litellm's calculation, which knows caches and tiers; from the two plain prices where it has none."""
         if self._price is None:
             return None
-        plain = (
-            response.usage.prompt_tokens * self._price.sent
-            + response.usage.completion_tokens * self._price.received
-        )
-        if plain == 0:
-            return 0.0
+        plain = sent * self._price.sent + received * self._price.received
+        if plain == 0 or response is None:
+            return plain
         try:
             return float(_litellm().completion_cost(completion_response=response, model=self.name))
         except Exception:
-            return float(plain)
+            return plain
 
     def _pause_after(self, error: Exception, pause: float) -> float:
         """Seconds to wait before another try. Raises what the user is told where another try is no use."""
@@ -225,7 +228,7 @@ class ProviderModel:
     def _gave_up(self, error: Exception) -> str:
         return (
             f"{self.name}: no reply within {self.patience:.0f} s ({_brief(error)})\n"
-            "nothing is lost; go on later: orch resume SESSION (or with another --model; ORCH_PATIENCE sets the seconds)"
+            "nothing is lost; go on later, or with another --model: orch resume SESSION (ORCH_PATIENCE: the seconds)"
         )
 
     def _tell(self, error: Exception, wait: float) -> None:
@@ -236,9 +239,7 @@ class ProviderModel:
 def retry_after(error: Exception, now: float | None = None) -> float | None:
     """Seconds that the provider's Retry-After header asks for; None where there is none that can be read."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    value = headers.get("retry-after") or (getattr(error, "litellm_response_headers", None) or {}).get(
-        "retry-after"
-    )
+    value = headers.get("retry-after") or (getattr(error, "litellm_response_headers", None) or {}).get("retry-after")
     if not value:
         return None
     try:

@@ -104,7 +104,7 @@ def _is_other_run(folder: Path) -> bool:
 
 @lru_cache(maxsize=8)
 def _environment(python: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:
-    """Version and packages of an interpreter, asked of it in a process of its own; (None, ()) where it does not tell."""
+    """Version and packages of an interpreter, asked of it in its own process; (None, ()) where it does not tell."""
     try:
         asked = subprocess.run(
             [python, "-I", "-c", _LIST_PACKAGES], capture_output=True, text=True, timeout=60, check=True
@@ -218,9 +218,7 @@ def _check_protected(session: Path, evidence: Evidence) -> Finding:
     changed = [n for n, h in now.items() if h != expected[n]]
     if gone or changed:
         what = [f"{n} (removed)" for n in gone] + [f"{n} (changed)" for n in changed]
-        return _said(
-            "protected", "fail", evidence, f"protected files are not what they were: {listed(what)}."
-        )
+        return _said("protected", "fail", evidence, f"protected files are not what they were: {listed(what)}.")
     return _said("protected", "pass", evidence, f"{len(expected)} protected file(s) are what they were.")
 
 

@@ -57,9 +57,7 @@ def read_results(path: Path) -> Results:
         return found
     for keys, value in _leaves(data):
         if len(found.metrics) >= MAX_NUMBERS:
-            found.problems.append(
-                f"{path.name} holds more than {MAX_NUMBERS:,} numbers; the first were read."
-            )
+            found.problems.append(f"{path.name} holds more than {MAX_NUMBERS:,} numbers; the first were read.")
             break
         _sort_in(found, keys, value)
     if not found.metrics:
@@ -77,10 +75,11 @@ def _load(path: Path, found: Results) -> Any:
     try:
         if path.is_dir():
             raise IsADirectoryError
+        if path.exists() and not path.is_file():
+            found.problems.append(f"{path.name} is no regular file.")
+            return None
         if path.stat().st_size > MAX_BYTES:
-            found.problems.append(
-                f"{path.name} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read."
-            )
+            found.problems.append(f"{path.name} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.")
             return None
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -114,7 +113,7 @@ def _parse(text: str, name: str, found: Results) -> Any:
 
 
 def _leaves(data: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every scalar with the keys that lead to it, in the file's order; without recursion, so that depth is no matter."""
+    """Every scalar with the keys that lead to it, in the file's order; not recursive, so that depth is no matter."""
     stack: list[tuple[tuple[str, ...], Any]] = [((), data)]
     while stack:
         keys, value = stack.pop()
@@ -194,9 +193,7 @@ def compare(run: Evidence, other: Evidence, metric: Metric, noise: float | None)
     if noise is not None and abs(delta) <= noise:
         words = f"within noise (±{noise:.3g})"
     else:
-        words = {True: "better", False: "worse", None: "different" if delta else "the same"}[
-            metric.better(new, old)
-        ]
+        words = {True: "better", False: "worse", None: "different" if delta else "the same"}[metric.better(new, old)]
         words += " (noise not known)" if noise is None and delta else ""
     return f"{show(new)} against {show(old)} in {other.run} ({delta:+.3g}{share}): {words}"
 
@@ -208,7 +205,7 @@ def show(value: float) -> str:
 
 
 def summary_table(evidence: Sequence[Evidence], metrics: Sequence[Metric]) -> str:
-    """A Markdown table: a row a metric, a column a run, baselines first; each value judged against baselines and parent.
+    """A Markdown table: a row a metric, a column a run, baselines first; each value against baselines and parent.
 
     Several seeds of a run are one column with mean, 95 % half-width and n. A failed run has no numbers.
     """

@@ -106,7 +106,7 @@ def difference(
 
 
 def holm(pvalues: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, in the order given (Holm 1979, step-down). Raises ValueError outside [0, 1]."""
+    """p-values corrected for their number, in the order given (Holm 1979). Raises ValueError outside [0, 1]."""
     if any(not 0 <= p <= 1 for p in pvalues):
         raise ValueError("a p-value lies between 0 and 1")
     adjusted, largest = [0.0] * len(pvalues), 0.0

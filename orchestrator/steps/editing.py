@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
 from orchestrator.coders import EditResult
@@ -53,17 +52,8 @@ def what_is_wrong(result: EditResult) -> str | None:
 
 def lint(work: Work, files: list[str]) -> str | None:
     """Syntax errors and undefined names in the coder's files; None where there are none."""
-    found = [problem for name in files if name.endswith(".py") for problem in _lint_file(work, name)]
+    from orchestrator.coders.lint import lint_python
+
+    python = [name for name in files if name.endswith(".py")]
+    found = [line for name in python for line in lint_python(name, (work.folder / name).read_text(encoding="utf-8"))]
     return "\n".join(found) or None
-
-
-def _lint_file(work: Work, name: str) -> list[str]:
-    from pyflakes.checker import Checker
-    from pyflakes.messages import UndefinedLocal, UndefinedName
-
-    try:
-        tree = ast.parse((work.folder / name).read_text(encoding="utf-8"), name)
-    except SyntaxError as error:
-        return [f"{name}:{error.lineno}: {error.msg}: {(error.text or '').rstrip()}"]
-    messages = Checker(tree, name).messages
-    return [str(m) for m in messages if isinstance(m, UndefinedName | UndefinedLocal)]

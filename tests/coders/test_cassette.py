@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.budget import Most
-from orchestrator.coders.cassette import CassetteModel, Entry, cassette_text, context_sha256, read_cassette, shape_sha256
+from orchestrator.coders.cassette import (
+    CassetteModel,
+    Entry,
+    cassette_text,
+    context_sha256,
+    read_cassette,
+    shape_sha256,
+)
 from orchestrator.coders.seams import Message
 from orchestrator.errors import BadInput, Failed
 from tests.support.models import prompt
@@ -58,7 +65,7 @@ def test_a_strict_cassette_stops_at_the_first_line_that_differs_in_text(tmp_path
 
 def test_a_missing_step_is_named_with_the_nearest_it_has(tmp_path: Path) -> None:
     model = CassetteModel(cassette(tmp_path, entry("run/1/edit/1"), entry("plan/1")))
-    with pytest.raises(Failed, match="no reply for the step run/2/edit/1 .*run/1/edit/1"):
+    with pytest.raises(Failed, match=r"no reply for the step run/2/edit/1 .*run/1/edit/1"):
         model.ask("run/2/edit/1", prompt("?"))
 
 
@@ -84,12 +91,12 @@ def test_a_replay_costs_what_the_entries_say_only_where_the_header_prices_it(tmp
 def test_an_unreadable_line_is_named(tmp_path: Path, lines: list[str], said: str) -> None:
     path = tmp_path / "broken.jsonl"
     path.write_text("\n".join(lines))
-    with pytest.raises(BadInput, match=f"broken.jsonl, {said}"):
+    with pytest.raises(BadInput, match=rf"broken\.jsonl, {said}"):
         CassetteModel(path)
 
 
 def test_a_step_given_twice_is_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="line 3.*twice"):
+    with pytest.raises(BadInput, match=r"line 3.*twice"):
         CassetteModel(cassette(tmp_path, entry(), entry()))
 
 
@@ -101,7 +108,9 @@ def test_a_file_that_is_not_text_is_bad_input(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(), st.text()), unique_by=lambda t: t[0]))
-def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]) -> None:
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
+) -> None:
     entries = [entry(key, text, reply=said) for key, text, said in rows]
     path = tmp_path_factory.mktemp("cassettes") / "c.jsonl"
     path.write_text(cassette_text(entries), encoding="utf-8")

@@ -110,6 +110,16 @@ def test_the_most_it_may_cost_bounds_what_it_costs(server: ChatServer) -> None:
     assert server.requests[0]["max_tokens"] == model.max_output
 
 
+def test_a_server_that_counts_no_tokens_is_not_taken_for_free(server: ChatServer) -> None:
+    server.counts = False
+    server.script = ["A reply of some words."]
+    exchange = ProviderModel("openai/gpt-4o").ask("plan", PROMPT)
+    assert exchange.tokens_sent > 0
+    assert exchange.tokens_received > 0
+    assert exchange.cost_usd is not None
+    assert exchange.cost_usd > 0
+
+
 def test_a_missing_key_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(BadInput, match="ANTHROPIC_API_KEY"):

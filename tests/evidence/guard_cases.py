@@ -154,9 +154,7 @@ def sound(run: Evidence | None = None, **changes: Any) -> Context:
         expected_seconds=118.0,
         weights_start="w0",
         weights_end="w1",
-        step=PlannedRun(
-            run=1, title="Orthogonality", change="Add an orthogonality penalty", expected="higher EV"
-        ),
+        step=PlannedRun(run=1, title="Orthogonality", change="Add an orthogonality penalty", expected="higher EV"),
     )
     return replace(context, **changes)
 

@@ -59,10 +59,7 @@ class TestNumbers:
     def test_no_results_file(self) -> None:
         context = with_run(sound(evaluated=None), metrics={}, claimed={})
         context = replace(context, results=Results(problems=["final_info.json was not written."]))
-        assert (
-            found(context)["results_missing"].sentence
-            == "There are no results: final_info.json was not written."
-        )
+        assert found(context)["results_missing"].sentence == "There are no results: final_info.json was not written."
 
     def test_primary_metric_missing_fails_and_another_warns(self) -> None:
         metrics = dict(sound().run.metrics)
@@ -102,14 +99,22 @@ class TestNumbers:
         hiding = METHOD_CODE.replace("    return loss\n", "    return torch.nan_to_num(loss)\n")
         assert outcome(with_code(sound(), hiding), "nan_replaced") == "warn"
 
+    def test_a_metric_that_was_nan_in_training_and_is_reported_as_zero(self) -> None:
+        context = with_metrics(sound(curve='{"step": 9, "mse": NaN}\n'), core__mse=0.0)
+        assert outcome(context, "nan_replaced") == "warn"
+        own = replace(context, evaluated=None)
+        assert "ends with mse = NaN, but the result says core.mse = 0." in found(own)["nan_replaced"].sentence
+        assert outcome(own, "nan_replaced") == "fail"
+
+    def test_a_loss_beside_its_mean_over_seeds_is_no_divergence(self) -> None:
+        assert outcome(with_metrics(sound(), loss=0.9, loss_mean=0.5), "diverged") == "silent"
+
     @pytest.mark.parametrize(("said", "expected"), [(0.99, "fail"), (0.80, "warn"), (0.761, "silent")])
     def test_claimed_differs_from_evaluated(self, said: float, expected: str) -> None:
         run = sound().run
         metrics = {**run.metrics, "core.explained_variance": 0.76}
         claimed = {**run.claimed, "core.explained_variance": said if expected != "fail" else 1.9}
-        assert (
-            outcome(with_run(sound(), metrics=metrics, claimed=claimed), "claimed_not_evaluated") == expected
-        )
+        assert outcome(with_run(sound(), metrics=metrics, claimed=claimed), "claimed_not_evaluated") == expected
 
     def test_a_small_share_of_dead_features_may_differ(self) -> None:
         metric = Metric(name="core.frac_dead", direction="min", low=0.0, high=1.0)
@@ -120,9 +125,7 @@ class TestNumbers:
 
     def test_a_result_typed_into_the_code(self) -> None:
         typed = METHOD_CODE + '\nresults = {"core": {"explained_variance": 0.9374}}\n'
-        context = replace(
-            with_metrics(with_code(sound(), typed), core__explained_variance=0.9374), evaluated=None
-        )
+        context = replace(with_metrics(with_code(sound(), typed), core__explained_variance=0.9374), evaluated=None)
         assert "is typed into experiment.py, line 4" in found(context)["typed_in"].sentence
         assert outcome(context, "typed_in") == "fail"
 
@@ -178,10 +181,7 @@ class TestTraining:
         assert "ask for 2000 steps; 488 were taken" in found(context)["fewer_steps_than_claimed"].sentence
 
     def test_a_curve_logged_now_and_then_and_cut_off_is_no_finding(self) -> None:
-        curve = (
-            "".join(json.dumps({"step": i, "loss": 1 / i}) + "\n" for i in range(100, 2000, 300))
-            + '{"step": 20'
-        )
+        curve = "".join(json.dumps({"step": i, "loss": 1 / i}) + "\n" for i in range(100, 2000, 300)) + '{"step": 20'
         assert judge(sound(curve=curve)) == []
 
     def test_a_crash_that_was_caught(self) -> None:
@@ -217,9 +217,7 @@ class TestCode:
 
     def test_only_the_seed(self) -> None:
         context = with_code(sound(), BASELINE_CODE.replace("SEED = 0", "SEED = 7"))
-        assert found(context)["only_seed_changed"].sentence.startswith(
-            "Only the seed was changed (from 0 to 7)"
-        )
+        assert found(context)["only_seed_changed"].sentence.startswith("Only the seed was changed (from 0 to 7)")
 
     def test_a_constant_under_the_name_of_a_method(self) -> None:
         context = with_code(sound(), BASELINE_CODE.replace("STEPS = 2000", "STEPS = 5000"))
@@ -236,6 +234,20 @@ class TestCode:
         context = with_code(sound(step=step), BASELINE_CODE.replace("LR = 1e-3", "LR = 3e-3"))
         context = with_run(context, settings={**context.run.settings, "config.lr": 3e-3})
         assert [(f.guard, f.outcome) for f in judge(context)] == [("only_settings_changed", "warn")]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "change"),
+        [
+            ('variant = "topk"', 'variant = "batchtopk"', "Switch to Batch-TopK"),
+            ("sparsity_weight = 1.0", "sparsity_weight = 1.5", "A stronger sparsity penalty"),
+            ("warmup = 0.1", "warmup = 0.3", "a longer warm-up"),
+        ],
+    )
+    def test_a_step_may_name_a_setting_in_its_own_way(self, old: str, new: str, change: str) -> None:
+        step = PlannedRun(run=1, title="", change=change, expected="")
+        context = with_code(sound(step=step), f"{BASELINE_CODE}\n{new}\n", parent=f"{BASELINE_CODE}\n{old}\n")
+        context = replace(context, baseline_code=context.parent_code)
+        assert outcome(context, "only_settings_changed") == "warn"
 
     def test_a_function_that_nobody_calls_never_runs(self) -> None:
         code = BASELINE_CODE.replace("def main", "def penalty(f):\n    g = f * 2\n    return g\n\n\ndef main")
@@ -256,9 +268,7 @@ class TestCode:
     def test_what_happens_every_500_steps_need_not_run_in_the_smoke_run(self) -> None:
         code = BASELINE_CODE.replace("    model.reset()\n", "    model.reset_dead()\n")
         ran = frozenset(
-            n
-            for n, line in enumerate(code.splitlines(), 1)
-            if "reset" not in line and "resample(m" not in line
+            n for n, line in enumerate(code.splitlines(), 1) if "reset" not in line and "resample(m" not in line
         )
         context = with_code(sound(executed={"experiment.py": ran}), code)
         assert outcome(context, "change_never_ran") == "warn"
@@ -267,9 +277,7 @@ class TestCode:
         assert judge(sound(executed={"experiment.py": frozenset(range(1, 100))})) == []
 
     def test_a_change_in_forward_alone_is_not_evaluated(self) -> None:
-        code = BASELINE_CODE.replace(
-            "return self.decode(self.encode(x))", "return self.decode(self.encode(x) * 2)"
-        )
+        code = BASELINE_CODE.replace("return self.decode(self.encode(x))", "return self.decode(self.encode(x) * 2)")
         assert outcome(with_code(sound(), code), "change_not_evaluated") == "warn"
 
     def test_a_changed_measurement_without_an_evaluator(self) -> None:
@@ -291,9 +299,7 @@ class TestCode:
     def test_state_updated_in_encode(self) -> None:
         body = "        return x.relu()\n"
         bad = METHOD_CODE.replace(body, "        self.mean = x.mean()\n" + body)
-        good = METHOD_CODE.replace(
-            body, "        if self.training:\n            self.mean = x.mean()\n" + body
-        )
+        good = METHOD_CODE.replace(body, "        if self.training:\n            self.mean = x.mean()\n" + body)
         assert outcome(with_code(sound(), bad), "state_in_encode") == "warn"
         assert outcome(with_code(sound(), good), "state_in_encode") == "silent"
 
@@ -310,9 +316,7 @@ class TestSettings:
         assert outcome(context, "default_overridden") == "silent"
 
     def test_settings_that_the_evaluator_finds_otherwise(self) -> None:
-        context = sound(
-            evaluated=Results(metrics=dict(sound().run.metrics), settings={"config.lm_name": "gemma-2-2b"})
-        )
+        context = sound(evaluated=Results(metrics=dict(sound().run.metrics), settings={"config.lm_name": "gemma-2-2b"}))
         assert "says config.lm_name = pythia-70m" in found(context)["settings_disagree"].sentence
 
     def test_one_setting_with_two_values(self) -> None:
@@ -342,9 +346,7 @@ class TestSettings:
 
     def test_where_nothing_is_declared_comparable_the_usual_names_count(self) -> None:
         free = sound(comparable=())
-        steps = with_metrics(
-            with_run(free, settings={**free.run.settings, "config.steps": 488}), training__steps=488
-        )
+        steps = with_metrics(with_run(free, settings={**free.run.settings, "config.steps": 488}), training__steps=488)
         assert outcome(steps, "not_comparable") == "warn"
         other = with_run(free, settings={**free.run.settings, "config.lm_name": "gemma-2-2b"})
         assert outcome(other, "not_comparable") == "fail"
@@ -357,9 +359,7 @@ class TestSettings:
         assert outcome(with_run(sound(), provenance=provenance), "data_changed") == "fail"
 
     def test_fewer_tokens_in_the_evaluation(self) -> None:
-        base = tuple(
-            b.model_copy(update={"metrics": {**b.metrics, "n_eval_tokens": 4096.0}}) for b in baselines()
-        )
+        base = tuple(b.model_copy(update={"metrics": {**b.metrics, "n_eval_tokens": 4096.0}}) for b in baselines())
         assert outcome(with_metrics(sound(earlier=base), n_eval_tokens=512.0), "data_changed") == "warn"
 
     def test_the_baselines_own_classes_with_no_code_to_show(self) -> None:
@@ -445,18 +445,12 @@ class TestComparison:
 class TestFiles:
     def test_an_edited_evaluator(self) -> None:
         sentence = found(sound(protected_now={"evaluate.py": "other"}))["protected_changed"].sentence
-        assert (
-            sentence
-            == "Protected files are not what they were; changed: evaluate.py; removed: data/eval.npz."
-        )
+        assert sentence == "Protected files are not what they were; changed: evaluate.py; removed: data/eval.npz."
 
     def test_writing_into_an_earlier_run(self) -> None:
         then = {"run_0": {"final_info.json": "a", "weights.safetensors": "b"}}
         context = sound(artefacts_then=then, artefacts_now={"run_0": {"final_info.json": "x"}})
-        assert (
-            "run_0 changed after it had ended: final_info.json"
-            in found(context)["earlier_run_changed"].sentence
-        )
+        assert "run_0 changed after it had ended: final_info.json" in found(context)["earlier_run_changed"].sentence
 
     def test_weights_that_were_deleted_and_evidence_that_was_added_are_let_be(self) -> None:
         then = {"run_0": {"final_info.json": "a", "weights.safetensors": "b"}}
@@ -476,6 +470,13 @@ class TestFiles:
     )
     def test_a_new_file_that_the_evaluator_would_import(self, name: str) -> None:
         assert outcome(sound(session_files=("experiment.py", name)), "evaluator_shadowed") == "fail"
+
+    def test_a_saved_model_is_no_start_up_file(self, tmp_path: Path) -> None:
+        (tmp_path / "best.pth").write_bytes(b"PK\x03\x04")
+        context = sound(session=tmp_path, session_files=("experiment.py", "best.pth"))
+        assert outcome(context, "evaluator_shadowed") == "silent"
+        (tmp_path / "best.pth").write_text("import evil\n")
+        assert outcome(context, "evaluator_shadowed") == "fail"
 
     def test_other_new_files(self) -> None:
         assert judge(sound(session_files=("experiment.py", "helpers.py", "figures/a.png"))) == []
@@ -529,9 +530,7 @@ class TestFiles:
         base = tuple(
             b.model_copy(
                 update={
-                    "provenance": b.provenance.model_copy(
-                        update={"artefacts": {**b.provenance.artefacts, **shared}}
-                    )
+                    "provenance": b.provenance.model_copy(update={"artefacts": {**b.provenance.artefacts, **shared}})
                 }
             )
             for b in baselines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from guard_cases import (
@@ -56,9 +57,15 @@ def judged(run: Evidence, earlier: list[Evidence], **changes: object) -> Context
 class TestTemporalSession:
     """A 70 M model against a baseline of a 2 B one; four runs, all diverged, the last equal to the third."""
 
-    gemma = {"lm_name": "google/gemma-2-2b", "layer": 12, "activation_dim": 2304, "dict_size": 65536, "lr": 1e-4}
-    pythia = {"lm_name": "EleutherAI/pythia-70m-deduped", "layer": 3, "activation_dim": 512, "lr": 5e-4}
-    shared = {"core__ce_loss_without_sae": 4.008762836456299, "core__kl_div_score": math.nan}
+    gemma: ClassVar = {
+        "lm_name": "google/gemma-2-2b",
+        "layer": 12,
+        "activation_dim": 2304,
+        "dict_size": 65536,
+        "lr": 1e-4,
+    }
+    pythia: ClassVar = {"lm_name": "EleutherAI/pythia-70m-deduped", "layer": 3, "activation_dim": 512, "lr": 5e-4}
+    shared: ClassVar = {"core__ce_loss_without_sae": 4.008762836456299, "core__kl_div_score": math.nan}
 
     def baselines(self) -> list[Evidence]:
         same = {"absorption__mean_absorption_score": 0.009173980180944308, "final_info__training_steps": 4882}
@@ -110,7 +117,7 @@ class TestTemporalSession:
 class TestOrthogonalSession:
     """The baseline's own TopK under the name of a method: once for 488 steps, once with k = 40 for k = 320."""
 
-    settings = {
+    settings: ClassVar = {
         "trainer_class": "TrainerTopK",
         "lm_name": "google/gemma-2-2b",
         "layer": 12,
@@ -223,7 +230,9 @@ class TestWhatTheRecordingsHide:
         assert outcome(with_code(sound(), code), "clip_before_backward") == "warn"
 
     def test_state_updated_inside_encode(self) -> None:
-        code = METHOD_CODE.replace("        return x.relu()\n", "        self.scale.mul_(0.9)\n        return x.relu()\n")
+        code = METHOD_CODE.replace(
+            "        return x.relu()\n", "        self.scale.mul_(0.9)\n        return x.relu()\n"
+        )
         assert "alters self.scale" in found(with_code(sound(), code))["state_in_encode"].sentence
 
     def test_a_difference_between_unrelated_batches_is_put_to_the_advisor(self) -> None:

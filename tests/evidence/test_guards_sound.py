@@ -85,9 +85,7 @@ def rounded_metrics_in_half_precision() -> Context:
 
 def a_classifier_with_accuracy_in_steps_of_a_thousandth() -> Context:
     metrics = (Metric(name="accuracy", direction="max", low=0.0, high=1.0),)
-    others = tuple(
-        Evidence(run=f"run_{i}", metrics={"accuracy": 0.873}, claimed={"accuracy": 0.873}) for i in range(3)
-    )
+    others = tuple(Evidence(run=f"run_{i}", metrics={"accuracy": 0.873}, claimed={"accuracy": 0.873}) for i in range(3))
     run = Evidence(run="run_3", metrics={"accuracy": 0.873}, claimed={"accuracy": 0.873}, parent="run_2")
     return Context(run=run, earlier=others, metrics=metrics, primary="accuracy", diff="+++ b/experiment.py\n+x = 1\n")
 

@@ -21,6 +21,8 @@ class ChatServer:
     def __init__(self) -> None:
         self.script: list[Any] = []
         self.requests: list[dict[str, Any]] = []
+        self.counts = True
+        """Whether replies say how many tokens they took."""
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
 
@@ -47,9 +49,7 @@ class ChatServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 server.requests.append(json.loads(body))
-                step = (
-                    server.script.pop(0) if server.script else {"status": 500, "error": "the script is over"}
-                )
+                step = server.script.pop(0) if server.script else {"status": 500, "error": "the script is over"}
                 server.answer(self, {"text": step} if isinstance(step, str) else step)
 
         return Handler
@@ -67,25 +67,18 @@ class ChatServer:
     def _completion(self, text: str, finish: str) -> dict[str, Any]:
         request = self.requests[-1]
         sent = sum(len(m["content"]) for m in request["messages"]) // 4
+        usage = {"prompt_tokens": sent, "completion_tokens": len(text) // 4, "total_tokens": sent + len(text) // 4}
         return {
+            **({"usage": usage} if self.counts else {}),
             "id": "chat-1",
             "object": "chat.completion",
             "created": 0,
             "model": request["model"],
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-            ],
-            "usage": {
-                "prompt_tokens": sent,
-                "completion_tokens": len(text) // 4,
-                "total_tokens": sent + len(text) // 4,
-            },
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
         }
 
     @staticmethod
-    def _send(
-        handler: BaseHTTPRequestHandler, status: int, body: Any, headers: dict[str, str] | None = None
-    ) -> None:
+    def _send(handler: BaseHTTPRequestHandler, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(body).encode()
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.evidence.guards import code, comparison, files, numbers, settings, training
+from orchestrator.evidence.guards import code, comparison, defaults, files, numbers, settings, training
 from orchestrator.evidence.guards.context import Context
 from orchestrator.evidence.guards.questions import advisor_questions
 from orchestrator.records import Finding
@@ -38,10 +38,10 @@ GUARDS: list[Guard] = [
     code.placeholder_left,
     code.clip_before_backward,
     code.state_in_encode,
-    settings.default_overridden,
+    defaults.default_overridden,
     settings.settings_disagree,
     settings.settings_contradict,
-    settings.settings_not_in_code,
+    defaults.settings_not_in_code,
     settings.not_comparable,
     settings.data_changed,
     settings.baselines_method,

@@ -13,17 +13,18 @@ from orchestrator.evidence.changes import (
     enclosing,
     functions,
     is_docstring,
-    never_ran,
     parse,
     same_code,
 )
 from orchestrator.evidence.guards.context import Context, fail, listed, trained, warn
+from orchestrator.evidence.unrun import never_ran
 from orchestrator.records import Finding
 
 _COMMENT_OR_BLANK = re.compile(r"[+-]\s*(#.*)?$")
 _ABOUT_SETTINGS = re.compile(r"\b(sweep|grid|tun\w*|hyper-?parameters?|baseline|default)\b", re.IGNORECASE)
 _MEANINGS = {
     "lr": "learning rate",
+    "learning_rate": "lr",
     "k": "sparsity",
     "wd": "weight decay",
     "bs": "batch size",
@@ -33,6 +34,8 @@ _MEANINGS = {
     "l1_penalty": "sparsity",
     "epochs": "epoch",
 }
+_SAY_NOTHING = {"num", "max", "min", "size", "weight", "rate", "value", "default", "total", "factor", "coef", "coeff"}
+_SAY_NOTHING |= {"scale", "init", "use", "learning", "steps", "the", "and"}
 _EVALUATES = re.compile(r"(^|_)(eval|evaluate|evaluation|score|scores)(_|$)", re.IGNORECASE)
 _IN_PLACE = {"copy_", "add_", "mul_", "sub_", "div_", "fill_", "zero_", "lerp_"}
 
@@ -50,9 +53,7 @@ def code_unchanged(context: Context) -> Finding | None:
     parent = context.run.parent or "its parent"
     touched = bool((context.diff or "").strip())
     how = "differs from that of {} in comments and spacing only" if touched else "is that of {}, unchanged"
-    return (
-        fail("code_unchanged", f"The code {how.format(parent)}: the run tests nothing new.") if same else None
-    )
+    return fail("code_unchanged", f"The code {how.format(parent)}: the run tests nothing new.") if same else None
 
 
 def _has_code(diff: str) -> bool:
@@ -60,7 +61,7 @@ def _has_code(diff: str) -> bool:
     matters = False
     for line in diff.splitlines():
         if line.startswith(("+++ ", "--- ")):
-            matters = ".py" in line and "plot.py" not in line or (matters and "/dev/null" in line)
+            matters = (".py" in line and "plot.py" not in line) or (matters and "/dev/null" in line)
         elif matters and line.startswith(("+", "-")) and not _COMMENT_OR_BLANK.match(line):
             return True
     return False
@@ -71,9 +72,7 @@ def only_seed_changed(context: Context) -> Finding | None:
     changes = _constants_since(context, context.parent_code)
     if changes and all("seed" in c.name.lower() for c in changes):
         change = f"from {changes[0].old} to {changes[0].new}"
-        return fail(
-            "only_seed_changed", f"Only the seed was changed ({change}): it is a replicate, no new run."
-        )
+        return fail("only_seed_changed", f"Only the seed was changed ({change}): it is a replicate, no new run.")
     return None
 
 
@@ -83,9 +82,7 @@ def only_settings_changed(context: Context) -> Finding | None:
     if not changes or all("seed" in c.name.lower() for c in changes):
         return None
     shown = listed([f"{c.name or 'a constant'}: {c.old} → {c.new}" for c in changes])
-    sentence = (
-        f"All that differs from the baseline's code is {shown}: it is the baseline with other settings."
-    )
+    sentence = f"All that differs from the baseline's code is {shown}: it is the baseline with other settings."
     if context.step is None or any(_speaks_of(context, c) for c in changes):
         return warn("only_settings_changed", sentence)
     planned = context.step.change or context.step.title
@@ -103,15 +100,22 @@ def _speaks_of(context: Context, change: Constant) -> bool:
     if context.step is None:
         return False
     text = f"{context.step.title} {context.step.change} {context.step.expected}".lower()
-    if _ABOUT_SETTINGS.search(text) or _MEANINGS.get(change.name.lower(), "\0") in text:
+    if _ABOUT_SETTINGS.search(text) or change.new in _numbers(text):
         return True
-    words = change.name.lower().replace("_", " ")
-    named = bool(words) and re.search(rf"\b({re.escape(words)}|{re.escape(change.name.lower())})\b", text)
-    return bool(named) or change.new in _numbers(text) or _stated_string(change, text)
+    by_value = isinstance(change.new, str) and _squeezed(change.new) in _squeezed(text)
+    return by_value or _names(text, change.name.lower())
 
 
-def _stated_string(change: Constant, text: str) -> bool:
-    return isinstance(change.new, str) and len(change.new) > 1 and change.new.lower() in text
+def _names(text: str, name: str) -> bool:
+    """Whether `text` speaks of the setting `name`: by name, by its meaning, or by a word of it that says something."""
+    words = [w for w in name.split("_") if len(w) > 2 and w not in _SAY_NOTHING]
+    whole = re.search(rf"\b({re.escape(name)}|{re.escape(name.replace('_', ' '))})\b", text) if name else None
+    return bool(whole) or _MEANINGS.get(name, "\0") in text or any(w in _squeezed(text) for w in words)
+
+
+def _squeezed(text: str) -> str:
+    """`batchtopk` for `Batch-TopK`."""
+    return re.sub(r"[^a-z0-9]", "", text.lower()) or "\0"
 
 
 def _numbers(text: str) -> set[float]:
@@ -128,9 +132,7 @@ def change_never_ran(context: Context) -> Finding | None:
     if not found.missed:
         return None
     if found.ran == 0 and found.missed == found.dead:
-        return fail(
-            name, f"No changed line was ever run, and no code that ran leads to one: {_places(found.missed)}."
-        )
+        return fail(name, f"No changed line was ever run, and no code that ran leads to one: {_places(found.missed)}.")
     if found.dead:
         return warn(name, f"Changed lines that nothing leads to: {_places(found.dead)}.")
     share = "none of the changed lines ran" if found.ran == 0 else "some changed lines did not run"
@@ -159,9 +161,7 @@ def _is_ellipsis(statement: ast.stmt) -> bool:
 
 def _in_protocol(context: Context, file: str, function: ast.AST) -> bool:
     tree = parse(context.code[file])
-    classes = (
-        [c for c in ast.walk(tree) if isinstance(c, ast.ClassDef) and function in c.body] if tree else []
-    )
+    classes = [c for c in ast.walk(tree) if isinstance(c, ast.ClassDef) and function in c.body] if tree else []
     return any("Protocol" in ast.unparse(base) for c in classes for base in c.bases)
 
 
@@ -184,7 +184,9 @@ def state_in_encode(context: Context) -> Finding | None:
             continue
         for node in _unguarded(function.body):
             if node.lineno in context.changed.get(file, ()) and (what := _alters_self(node)):
-                sentence = f"{function.name} in {file}, line {node.lineno}, alters {what}: evaluation changes the model."
+                sentence = (
+                    f"{function.name} in {file}, line {node.lineno}, alters {what}: evaluation changes the model."
+                )
                 return warn("state_in_encode", sentence)
     return None
 
@@ -203,11 +205,7 @@ def _alters_self(statement: ast.stmt) -> str:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return next((ast.unparse(t) for t in targets if ast.unparse(t).startswith("self.")), "")
     call = statement.value if isinstance(statement, ast.Expr) else None
-    if (
-        isinstance(call, ast.Call)
-        and called_name(call) in _IN_PLACE
-        and ast.unparse(call.func).startswith("self.")
-    ):
+    if isinstance(call, ast.Call) and called_name(call) in _IN_PLACE and ast.unparse(call.func).startswith("self."):
         return ast.unparse(call.func).rsplit(".", 1)[0]
     return ""
 
@@ -221,9 +219,7 @@ def change_not_evaluated(context: Context) -> Finding | None:
     places = {f.name if f else "" for f in _owners_of_changes(context)}
     if places == {"forward"} and {"encode", "decode"} & called and "forward" not in called:
         sentence = "The change lies in forward alone, but the evaluator calls encode and decode"
-        return warn(
-            "change_not_evaluated", f"{sentence}: it may shape training, but it is not in what is measured."
-        )
+        return warn("change_not_evaluated", f"{sentence}: it may shape training, but it is not in what is measured.")
     return None
 
 
@@ -244,11 +240,7 @@ def _owners_of_changes(context: Context) -> list[ast.FunctionDef | ast.AsyncFunc
     for file, lines in context.changed.items():
         text = context.code.get(file, "").splitlines()
         tree = parse(context.code.get(file, ""))
-        told = [
-            n
-            for n in lines
-            if n <= len(text) and text[n - 1].strip() and not text[n - 1].strip().startswith("#")
-        ]
+        told = [n for n in lines if n <= len(text) and text[n - 1].strip() and not text[n - 1].strip().startswith("#")]
         found += [enclosing(tree, n) for n in told] if tree else []
     return found
 

@@ -77,9 +77,7 @@ def number_shared(context: Context) -> Finding | None:
         return None
     for other in [e for e in context.earlier if e.run != context.run.run]:
         same = [m.name for m in context.metrics if m.direction and _shares(context, other, m.name)]
-        differing = [
-            k for k in context.measured if telling(context.measured[k]) and not _equals(context, other, k)
-        ]
+        differing = [k for k in context.measured if telling(context.measured[k]) and not _equals(context, other, k)]
         if same and differing:
             value = context.run.metrics[same[0]]
             sentence = f"{listed(same)} equals that of {other.run} to the last digit ({value!r}), while others differ"
@@ -105,9 +103,7 @@ def stale_evaluation(context: Context) -> Finding | None:
     for other in context.others:
         same = ours and all(k in other.metrics and equal(v, other.metrics[k]) for k, v in ours.items())
         if same and _other_weights(context, other):
-            sentence = (
-                f"The evaluator gave exactly the numbers of {other.run}, though the files it read are others"
-            )
+            sentence = f"The evaluator gave exactly the numbers of {other.run}, though the files it read are others"
             return fail("stale_evaluation", f"{sentence}: it did not measure this run.")
     return None
 
@@ -125,9 +121,7 @@ def seed_ignored(context: Context) -> Finding | None:
         telling_ones = [k for k, v in context.measured.items() if telling(v)]
         if telling_ones and all(_equals(context, other, k) for k in telling_ones):
             sentence = f"Seeds {other.seed} and {context.run.seed} of {context.run.run} gave the same numbers"
-            return warn(
-                "seed_ignored", f"{sentence}: the script ignores ORCH_SEED, so the noise is not known."
-            )
+            return warn("seed_ignored", f"{sentence}: the script ignores ORCH_SEED, so the noise is not known.")
     return None
 
 
@@ -140,9 +134,7 @@ def unequal_metrics(context: Context) -> Finding | None:
     lacking = [n for n in names if n in theirs and n not in context.run.metrics]
     alone = [n for n in names if n in context.run.metrics and n not in theirs]
     if lacking:
-        return warn(
-            "unequal_metrics", f"The baseline has {listed(lacking)}, the run has not: no comparison of these."
-        )
+        return warn("unequal_metrics", f"The baseline has {listed(lacking)}, the run has not: no comparison of these.")
     if alone:
         return warn("unequal_metrics", f"No baseline has {listed(alone)}: no comparison of these.")
     return None
@@ -158,12 +150,8 @@ def within_noise(context: Context) -> Finding | None:
         theirs = values_of(context.baselines, run, metric.name)
         if ours and theirs and _is_noise(ours, theirs, metric):
             apart = sum(ours) / len(ours) - sum(theirs) / len(theirs)
-            sentence = (
-                f"{metric.name} differs from {run} by {show(apart)}, which is within the noise of its seeds"
-            )
-            return warn(
-                "within_noise", f"{sentence} ({listed([show(v) for v in theirs])}): no difference is shown."
-            )
+            sentence = f"{metric.name} differs from {run} by {show(apart)}, which is within the noise of its seeds"
+            return warn("within_noise", f"{sentence} ({listed([show(v) for v in theirs])}): no difference is shown.")
     return None
 
 

@@ -51,35 +51,36 @@ def evaluator_shadowed(context: Context) -> Finding | None:
     for name in new:
         path = PurePosixPath(name)
         module = path.parts[0] if path.name == "__init__.py" else path.name.split(".")[0]
-        if path.suffix == ".pth":
+        if path.suffix == ".pth" and _is_text(context.session, name):
             return fail("evaluator_shadowed", f"{name} appeared: Python runs such a file at every start.")
         if path.suffix in (".py", ".so", ".pyc") and module in needed and "__pycache__" not in path.parts:
-            why = (
-                "Python runs it at every start" if module in _AT_START else f"the evaluator imports {module}"
-            )
+            why = "Python runs it at every start" if module in _AT_START else f"the evaluator imports {module}"
             return fail("evaluator_shadowed", f"{name} appeared, and {why}: it could measure in its place.")
     return _shadows_installed(context, new)
+
+
+def _is_text(session: Path | None, name: str) -> bool:
+    """Whether a `.pth` file holds lines for Python and is no saved model; one that is not to be seen does."""
+    if session is None or not (session / name).is_file():
+        return True
+    with (session / name).open("rb") as file:
+        start = file.read(4096)
+    return b"\0" not in start and not start.startswith((b"PK", b"\x80"))
 
 
 def _shadows_installed(context: Context, new: list[str]) -> Finding | None:
     """Files named like a module of Python's own change every program that runs beside them."""
     hidden = [n for n in new if "/" not in n and n.endswith(".py") and n[:-3] in sys.stdlib_module_names]
-    return (
-        warn("evaluator_shadowed", f"{hidden[0]} hides Python's own module of that name.") if hidden else None
-    )
+    return warn("evaluator_shadowed", f"{hidden[0]} hides Python's own module of that name.") if hidden else None
 
 
 def evaluator_imports_editable(context: Context) -> Finding | None:
     """Code that the evaluator imports and the coder changed."""
     needed = _imports(context.evaluator_code)
-    changed = [
-        f for f in context.changed if PurePosixPath(f).stem in needed and f not in context.evaluator_code
-    ]
+    changed = [f for f in context.changed if PurePosixPath(f).stem in needed and f not in context.evaluator_code]
     if not changed or context.is_baseline:
         return None
-    return warn(
-        "evaluator_imports_editable", f"The evaluator imports {listed(changed)}, which this run changed."
-    )
+    return warn("evaluator_imports_editable", f"The evaluator imports {listed(changed)}, which this run changed.")
 
 
 def _imports(code: Mapping[str, str]) -> set[str]:

@@ -8,6 +8,7 @@ import re
 
 from orchestrator.evidence.changes import parse
 from orchestrator.evidence.guards.context import Context, fail, last, listed, trained, warn
+from orchestrator.evidence.guards.training import last_values
 from orchestrator.evidence.results import show
 from orchestrator.records import Finding
 
@@ -71,20 +72,14 @@ def out_of_range(context: Context) -> Finding | None:
         value = context.run.metrics.get(metric.name, math.nan)
         slack = 1e-6 * max(abs(metric.low or 0), abs(metric.high or 0), 1.0)
         if metric.low is not None and value < metric.low - slack:
-            return fail(
-                name, f"{metric.name} = {show(value)} is below {show(metric.low)}, its lowest possible value."
-            )
+            return fail(name, f"{metric.name} = {show(value)} is below {show(metric.low)}, its lowest possible value.")
         if metric.high is not None and value > metric.high + slack:
             return fail(
                 name,
                 f"{metric.name} = {show(value)} is above {show(metric.high)}, its highest possible value.",
             )
     stated = {m.name for m in context.metrics if m.high is not None}
-    over = [
-        k
-        for k, v in context.measured.items()
-        if k not in stated and last(k) in _AT_MOST_ONE and v > 1 + _ROUNDING
-    ]
+    over = [k for k, v in context.measured.items() if k not in stated and last(k) in _AT_MOST_ONE and v > 1 + _ROUNDING]
     if over:
         return warn(name, f"{over[0]} = {show(context.measured[over[0]])}, where 1 is the most there can be.")
     return None
@@ -96,20 +91,16 @@ def diverged(context: Context) -> Finding | None:
     if not below:
         return _against_stated_zero(context)
     key = min(below, key=below.__getitem__)
-    nothing = (
-        "predicting the mean"
-        if last(key) in {*_EXPLAINED, "r2", "r_squared", "r2_score"}
-        else "a zero vector"
-    )
+    nothing = "predicting the mean" if last(key) in {*_EXPLAINED, "r2", "r_squared", "r2_score"} else "a zero vector"
     sentence = f"{key} = {show(below[key])}: worse than {nothing}, which gives 0."
-    clearly = below[key] < (-1 if last(key).startswith("r") else -0.05)
+    clearly = key in context.run.metrics and below[key] < (-1 if last(key).startswith("r") else -0.05)
     return fail("diverged", f"The run diverged. {sentence}") if clearly else warn("diverged", sentence)
 
 
 def _against_stated_zero(context: Context) -> Finding | None:
-    """Where the results state what a zero or mean predictor reaches (`mse_zero`, `mse_mean`), the error must be below."""
+    """Where the results state what a zero or mean predictor reaches (`mse_zero`), the error must be below it."""
     for key, value in context.measured.items():
-        for trivial in (f"{key}_zero", f"{key}_mean_predictor", f"{key}_mean"):
+        for trivial in (f"{key}_zero", f"{key}_zero_predictor", f"{key}_mean_predictor"):
             reference = context.measured.get(trivial, math.nan)
             if last(key) in {"mse", "loss"} and value > 1.05 * reference:
                 sentence = f"{key} = {show(value)} is above {trivial} = {show(reference)}"
@@ -119,14 +110,16 @@ def _against_stated_zero(context: Context) -> Finding | None:
 
 def nan_replaced(context: Context) -> Finding | None:
     """A NaN made into a number, so that it does not show."""
+    final = last_values(context.curve)
+    for key, value in context.declared.items():
+        logged = final.get(key, final.get(last(key), 0.0))
+        if math.isfinite(value) and math.isnan(logged):
+            sentence = f"metrics.jsonl ends with {last(key)} = NaN, but the result says {key} = {show(value)}."
+            return (warn if context.evaluated is not None else fail)("nan_replaced", sentence)
     changed = context.changed
     for file, text in trained(context.code).items():
         lines = text.splitlines()
-        hit = [
-            n
-            for n in sorted(changed.get(file, ()))
-            if n <= len(lines) and _NAN_TO_NUMBER.search(lines[n - 1])
-        ]
+        hit = [n for n in sorted(changed.get(file, ())) if n <= len(lines) and _NAN_TO_NUMBER.search(lines[n - 1])]
         if hit:
             shown = lines[hit[0] - 1].strip()
             return warn("nan_replaced", f"The change may hide a NaN: {file}, line {hit[0]}: {shown}")

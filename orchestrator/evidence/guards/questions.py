@@ -54,9 +54,7 @@ def advisor_questions(context: Context) -> list[str]:
     diff = context.diff_text
     if not diff or not diff.strip():
         return []
-    added = [
-        line[1:].strip() for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")
-    ]
+    added = [line[1:].strip() for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")]
     questions = [_first(context)]
     for pattern, question in _ASKED_WHERE:
         lines = [line for line in added if re.search(pattern, line)][:_MOST_LINES]

@@ -59,9 +59,7 @@ def training_nan(context: Context) -> Finding | None:
             reported = [f"{k} = {show(v)}" for k, v in context.declared.items() if math.isfinite(v)]
             despite = f"; in spite of it the run reports {listed(reported, 2)}" if reported else ""
             where = f"record {bad[0] + 1} of {len(values)}"
-            return fail(
-                "training_nan", f"{key} was {values[-1]} when training ended (first at {where}){despite}."
-            )
+            return fail("training_nan", f"{key} was {values[-1]} when training ended (first at {where}){despite}.")
         if bad:
             return warn("training_nan", f"{key} was no finite number in {len(bad)} of {len(values)} records.")
     return None
@@ -70,12 +68,7 @@ def training_nan(context: Context) -> Finding | None:
 def loss_rose(context: Context) -> Finding | None:
     """A loss that ended far above where it began."""
     for key, values in _losses(context).items():
-        if (
-            len(values) >= 5
-            and all(map(math.isfinite, values))
-            and values[0] > 0
-            and values[-1] > 3 * values[0]
-        ):
+        if len(values) >= 5 and all(map(math.isfinite, values)) and values[0] > 0 and values[-1] > 3 * values[0]:
             sentence = f"{key} rose from {show(values[0])} to {show(values[-1])} in training."
             return warn("loss_rose", sentence)
     return None
@@ -106,9 +99,7 @@ def crash_hidden(context: Context) -> Finding | None:
         return None
     errors = _ERROR.findall(text[text.rindex(TRACEBACK) :])
     what = f" ({errors[0][:120]})" if errors else ""
-    return warn(
-        "crash_hidden", f"The log holds a crash{what} although the run ended normally: look what it skipped."
-    )
+    return warn("crash_hidden", f"The log holds a crash{what} although the run ended normally: look what it skipped.")
 
 
 def implausible_time(context: Context) -> Finding | None:
@@ -119,9 +110,7 @@ def implausible_time(context: Context) -> Finding | None:
     if took < FAST * expected:
         return warn("implausible_time", f"It took {took:.0f} s, where earlier runs took {expected:.0f} s.")
     if took > SLOW * expected:
-        return warn(
-            "implausible_time", f"It took {took:.0f} s, {took / expected:.0f} times as long as earlier runs."
-        )
+        return warn("implausible_time", f"It took {took:.0f} s, {took / expected:.0f} times as long as earlier runs.")
     return None
 
 
@@ -136,6 +125,14 @@ def records(curve: str) -> list[dict[str, Any]]:
         if isinstance(record, dict):
             found.append(record)
     return found
+
+
+def last_values(curve: str) -> dict[str, float]:
+    """The last number of each column of metrics.jsonl; NaN where it was written as a word or as null."""
+    final: dict[str, float] = {}
+    for record in records(curve):
+        final |= {key: _as_number(value) for key, value in record.items() if not isinstance(value, list | dict)}
+    return final
 
 
 def _losses(context: Context) -> dict[str, list[float]]:

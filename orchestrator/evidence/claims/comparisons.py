@@ -1,0 +1,212 @@
+"""Comparisons in words: whether direction, values and noise bear them out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.evidence.claims.binding import baseline_mention, referred, subject_of
+from orchestrator.evidence.claims.lexicon import Mention
+from orchestrator.evidence.claims.records import CITE
+from orchestrator.evidence.claims.sentences import Sentence
+from orchestrator.evidence.ledger import Ledger
+
+_WORDS = (
+    ("same", r"comparable|on par|similar(?:ly)?|equivalent|indistinguishable|within (?:the )?noise|no (?:significant |measurable |clear )?(?:difference|change|improvement|gain|effect)|statistically tied|matches|match|matched|unchanged|as (?:good|accurate|low|high) as|the same"),
+    ("best", r"best|state[- ]of[- ]the[- ]art|superior to all|strongest|top-performing"),
+    ("worst", r"worst|weakest|poorest"),
+    ("highest", r"highest|largest|greatest|most accurate"),
+    ("lowest", r"lowest|smallest|fewest|least"),
+    ("better", r"better|outperform(?:s|ed|ing)?|improv(?:es|ed|ing)|improvements?|beat(?:s|ing)?|surpass(?:es|ed|ing)?|superior|gains?|wins?|stronger|more accurate"),
+    ("worse", r"worse|underperform(?:s|ed|ing)?|degrad(?:es|ed|ing)|degradation|inferior|hurts?|harms?|deteriorat(?:es|ed|ing)|weaker|trails"),
+    ("up", r"higher|larger|greater|increas(?:es|ed|ing)|rais(?:es|ed|ing)|ris(?:es|ing)|rose|more|exceed(?:s|ed|ing)?|grows|grew|boost(?:s|ed|ing)?"),
+    ("down", r"lower(?:s|ed|ing)?|smaller|fewer|less|reduc(?:es|ed|ing)|reductions?|decreas(?:es|ed|ing)|drop(?:s|ped|ping)?|falls|fell|cuts|declin(?:es|ed|ing)|shrinks"),
+)  # fmt: skip
+_PATTERN = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in _WORDS), re.IGNORECASE)
+_SUPPOSED = re.compile(
+    r"\b(?:aims?|aimed|aiming|designed|hope|hoped|expect(?:ed|s)?|hypothesi[sz]e[sd]?|hypothesis|could|can|may|might|would|should|whether|if|intend(?:ed|s)?|seeks?|try|tries|tried|goal|objective|question|to test|in order to|attempts? to"
+    r"|propose[sd]? to|will|potentially|possible|promis\w+|future|encourag\w+|let us|we ask|unlike|suppose)\b[^.;]*$",
+    re.IGNORECASE,
+)
+_PURPOSE = re.compile(r"\bto (?:\w+ly )?$")
+_DEFINITION = re.compile(r"\b(?:is|are|being|means?) (?:always )?(?:better|worse|best)\b|(?:higher|lower|larger|smaller) is\b|\b(?:better|best) when|[↑↓]|higher values|lower values (?:are|mean|indicate)", re.IGNORECASE)
+_NEGATED = re.compile(r"\b(?:not|no|never|neither|nor|cannot|fails? to|failed to|without|n't|does not|did not|hardly|nowhere)\s+(?:\w+\s+){0,3}$", re.IGNORECASE)
+_SIGNIFICANT = re.compile(r"\bsignificant(?:ly)?\b", re.IGNORECASE)
+_NOT_SAID = re.compile(r"^\s*(?:than (?:chance|expected|usual|zero|random|one|half|\d)|-level|-order|-dimensional|bound|and lower|limit|understanding|practices?|of our knowledge|fit|suited|or (?:less|more))|^\s*(?:\w+\s+)?(?:trade-?off)", re.IGNORECASE)
+_EVERY = re.compile(r"\b(?:all|every|each|both|any|across)\b", re.IGNORECASE)
+_CLOSE = 0.02
+"""A relative difference up to this may be called comparable where no noise is known."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A comparison as written and as judged."""
+
+    start: int
+    end: int
+    word: str
+    problem: str
+    support: str
+    nearest: tuple[str, ...] = ()
+
+
+def comparisons(sentence: Sentence, ledger: Ledger) -> Iterator[Said]:
+    """Every comparison in a sentence that can be judged."""
+    if _DEFINITION.search(sentence.text) and not sentence.of("run"):
+        return
+    judged: set[tuple[str, str, tuple[str, ...]]] = set()
+    for match in _PATTERN.finditer(sentence.text):
+        if _is_no_claim(match, sentence):
+            continue
+        said = _judge(match, sentence, ledger)
+        if said is not None and (said.word, said.problem, said.nearest) not in judged:
+            judged.add((said.word, said.problem, said.nearest))
+            yield said
+
+
+def _is_no_claim(match: re.Match[str], sentence: Sentence) -> bool:
+    before, after = sentence.text[: match.start()], sentence.text[match.end() :]
+    start, _ = sentence.clause(match.start())
+    inside = any(m.start <= match.start() < m.end for m in sentence.mentions)
+    cited = CITE in sentence.text and not sentence.of("run")
+    return bool(
+        inside or cited or _SUPPOSED.search(sentence.text[start : match.start()]) or _PURPOSE.search(before) or _NOT_SAID.search(after)
+        or (match.lastgroup in ("up", "down") and re.match(r"\s*(?:or equal|bounds?|layers?|model|models|than (?:\d|one|two|three))", after))
+        or (match[0].lower() == "more" and re.match(r"\s+(?:than|recent|general|stable|interpretable|robust|and|broad|work|seeds|runs|detail)", after) and not re.match(r"\s+than\s+(?:the|our)", after))
+    )  # fmt: skip
+
+
+def _judge(match: re.Match[str], sentence: Sentence, ledger: Ledger) -> Said | None:
+    kind = match.lastgroup or ""
+    metric = _metric_for(match, sentence, ledger, kind)
+    if metric is None:
+        return None
+    runs = sentence.of("run")
+    reference = referred(sentence, runs)
+    about = _about(match, sentence, ledger, runs, reference)
+    if about is None:
+        return None
+    if kind in ("best", "worst", "highest", "lowest"):
+        return _judge_extreme(match, kind, metric, about, ledger)
+    against = reference if reference is not None and reference.targets != about.targets else _other(runs, about, ledger)
+    if against is None or set(against.targets) == set(about.targets):
+        return None
+    return _judge_pair(match, kind, metric, about, against, sentence, ledger)
+
+
+def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: str) -> tuple[str, ...] | None:
+    """The metric the word is about: right after it, before it in the clause, anywhere; for a bare "better" the first declared."""
+    named = sentence.of("metric")
+    start, end = sentence.clause(match.start())
+    after = [m for m in named if match.end() <= m.start < end and not re.search(r"[,;]|\bwhile\b", sentence.text[match.end() : m.start])]
+    before = [m for m in named if start <= m.start and m.end <= match.start()]
+    adjective = kind in ("best", "worst", "highest", "lowest", "better", "worse") or match[0].lower().endswith(("er", "more", "less", "es", "ed", "ing", "ions", "ion"))
+    for group in ([after[:1], before[-1:]] if adjective else [before[-1:], after[:1]]):
+        if group:
+            return group[0].targets
+    if named:
+        return named[0].targets if len({m.targets for m in named}) == 1 else None
+    if kind in ("better", "worse", "best", "worst") and sentence.of("run"):
+        primary = next((m.name for m in ledger.declared.values() if m.direction), None)
+        return (primary,) if primary else None
+    return None
+
+
+def _about(match: re.Match[str], sentence: Sentence, ledger: Ledger, runs: Sequence[Mention], reference: Mention | None) -> Mention | None:
+    found = subject_of(sentence, ledger, match.start())
+    if found is not None and found.kind == "run" and (reference is None or found.targets != reference.targets):
+        return found
+    others = [m for m in runs if reference is None or m.targets != reference.targets]
+    if others:
+        return others[0]
+    own = tuple(run for run in ledger.runs if run not in ledger.baselines)
+    if own and (reference is not None or re.search(r"\b[Ww]e\b|\b[Oo]ur\b", sentence.text)):
+        return Mention("run", own, 0, 0, True)
+    return None
+
+
+def _other(runs: Sequence[Mention], about: Mention, ledger: Ledger) -> Mention | None:
+    others = [m for m in runs if m.targets != about.targets]
+    return others[0] if others else baseline_mention(ledger)
+
+
+def _judge_extreme(match: re.Match[str], kind: str, metrics: tuple[str, ...], about: Mention, ledger: Ledger) -> Said | None:
+    metric = metrics[0]
+    direction = ledger.metric(metric).direction
+    if kind in ("best", "worst") and direction is None:
+        return None
+    high = kind == "highest" or (kind == "best" and direction == "max") or (kind == "worst" and direction == "min")
+    means = {run: mean for run in ledger.runs if (mean := ledger.mean(run, metric)) is not None}
+    wanted = [run for run in about.targets if run in means]
+    if len(means) < 2 or not wanted:
+        return None
+    first = (max if high else min)(means.values())
+    holders = tuple(run for run, mean in means.items() if mean == first)
+    if (len(wanted) == 1 and wanted[0] in holders) or (about.weak and len(wanted) > 1 and set(wanted) & set(holders)):
+        return Said(match.start(), match.end(), match[0], "", f"{holders[0]} has the {kind} {metric}")
+    problem = f"{wanted[0]} does not have the {kind} {metric} ({means[wanted[0]]:.4g}); {holders[0]} has ({first:.4g})"
+    return Said(match.start(), match.end(), match[0], problem, "", tuple(rf"\res{{{h}/{metric}}}" for h in holders))
+
+
+def _judge_pair(
+    match: re.Match[str], kind: str, metrics: tuple[str, ...], about: Mention, against: Mention, sentence: Sentence, ledger: Ledger
+) -> Said | None:
+    start, _ = sentence.clause(match.start())
+    negated = bool(_NEGATED.search(sentence.text[start : match.start()])) and kind != "same"
+    significant = bool(_SIGNIFICANT.search(sentence.text[max(0, match.start() - 30) : match.end() + 30]))
+    results = [
+        (run, other, metric, problem)
+        for metric in metrics for run in about.targets for other in against.targets if run != other
+        if (problem := _problem(kind, run, other, metric, ledger, negated, significant)) is not None
+    ]  # fmt: skip
+    if not results:
+        return None
+    wrong = [r for r in results if r[3]]
+    if not wrong:
+        run, other, metric, _ = results[0]
+        return Said(match.start(), match.end(), match[0], "", _support(run, other, metric, ledger))
+    run, other, metric, problem = wrong[0]
+    if len(wrong) < len(results) and not _EVERY.search(sentence.text):
+        problem = f"it is not said which run, baseline or metric is meant, and it does not hold for each: {problem}"
+    return Said(match.start(), match.end(), match[0], problem, "", (rf"\diff{{{run}}}{{{other}}}{{{metric}}}",))
+
+
+def _support(run: str, other: str, metric: str, ledger: Ledger) -> str:
+    found = ledger.difference(run, other, metric)
+    noise = "" if found is None else f"; {found.verdict}" + (f", p = {found.p:.3g}" if found.p is not None else "")
+    return f"{metric}: {run} {ledger.mean(run, metric):.4g}, {other} {ledger.mean(other, metric):.4g}{noise}"
+
+
+def _problem(kind: str, run: str, other: str, metric: str, ledger: Ledger, negated: bool, significant: bool) -> str | None:
+    """What is wrong with saying that `run` is so against `other`; '' where it holds, None where it cannot be said."""
+    found = ledger.difference(run, other, metric)
+    if found is None:
+        return None
+    said = _support(run, other, metric, ledger)
+    quiet = found.verdict == "within noise"
+    if kind == "same":
+        base = ledger.mean(other, metric) or 1.0
+        close = quiet or abs(found.delta) <= _CLOSE * abs(base)
+        return "" if close else f"they differ: {said}"
+    holds = _holds(kind, found.delta, metric, ledger)
+    if holds is None:
+        return None
+    if negated:
+        return f"it does: {said}" if holds and not quiet else ""
+    if not holds:
+        return f"it is the other way round: {said}" if found.delta else f"they are equal: {said}"
+    if quiet:
+        return f"the difference is within the noise: {said}"
+    if significant and found.verdict == "unknown":
+        return f"nothing shows that it is significant, each ran once: {said}"
+    return ""
+
+
+def _holds(kind: str, delta: float, metric: str, ledger: Ledger) -> bool | None:
+    if kind in ("up", "down"):
+        return (delta > 0) == (kind == "up") and delta != 0
+    better = ledger.metric(metric).better(delta, 0.0)
+    if ledger.metric(metric).direction is None:
+        return None
+    return bool(better) if kind == "better" else delta != 0 and not better

@@ -1,0 +1,159 @@
+"""Numbers that claim no result: years, references, sizes that the settings state, counts, enumerations, constants."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.evidence.claims.numbers import Number, find_numbers
+from orchestrator.evidence.claims.records import CITE, REF
+from orchestrator.evidence.claims.sentences import Sentence
+from orchestrator.evidence.claims.values import rounds_to
+from orchestrator.evidence.ledger import Ledger
+
+_POINTER = re.compile(
+    r"\b(?:sections?|sec\.?|§|figures?|figs?\.?|tables?|tab\.?|equations?|eqs?\.?|appendix|app\.|algorithm|alg\.|theorem|lemma|proposition|corollary|definition|assumption|chapter|line|lines|footnote|page|pages|pp?\.|version|v"
+    r"|python|pytorch|cuda|phase|stage|step \(|part|hypothesis|question|contribution|experiment|case|type|id|arxiv:?|level|tier|panel|item|issue|week|day)[\s~(#]*$",
+    re.IGNORECASE,
+)
+_LIST_MARK = re.compile(r"(?:^|[\s:;,])\(?$")
+_CONFIDENCE = re.compile(r"^\s*-?(?:confidence|CI\b|bootstrap|credible|interval|level|t-interval|Student)|^\s*\\?%?\s*(?:confidence|CI\b|interval)", re.I)
+_SIGNIFICANCE = re.compile(r"(?:\bα|alpha|significance level(?: of)?|level of significance)\s*(?:=|of|at)?\s*$|\bat (?:the )?$", re.I)
+_BOUNDED = re.compile(r"(?:∈|\bin the (?:range|interval)|\bbounded|\bbetween|\brang(?:es|ing)|\bscale|\bfrom|\bvalues?|\bmaximum(?: possible)?|\bperfect|\bnormali[sz]ed|\bprobabilit|\bbest possible)[^.;]{0,24}$", re.I)
+_COUNTED = re.compile(
+    r"^[\s-]*(?:(?:random|independent|different|fresh|separate|training|sound|successful|planned|numbered|completed|failed|non-baseline|baseline|distinct|further|additional|more|such|of (?:the|our|these|those)?|whole|full|ablation|experimental|new|replicate)\s+)*"
+    r"(?P<what>seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions|variants|configurations|methods|metrics|experiments|ablations|conditions|models|settings)\b",
+    re.IGNORECASE,
+)
+_ORDINARY = re.compile(
+    r"^[\s-]*(?:(?:main|key|core|simple|new|novel|major|important|complementary|common|separate|different|distinct|further|standard|well-known|general|broad|practical|primary|open|independent)\s+)*"
+    r"(?:contributions?|reasons?|ways?|parts?|components?|steps?|stages?|questions?|phases?|aspects?|challenges?|issues?|problems?|limitations?|sections?|kinds?|types?|families|groups?|cases?|factors?|goals?|points? (?:are|stand)|observations?|findings?|directions?|mechanisms?|terms?|panels?|columns?|rows?|figures?|tables?|categories|dimensions?|-dimensional|d\b|decades?|years?|pages?|sentences?|authors?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Plain:
+    """Tells numbers that are no claim of a result apart. `texts`: the code and other texts that state settings."""
+
+    ledger: Ledger
+    texts: tuple[str, ...] = ()
+
+    def reason(self, number: Number, sentence: Sentence) -> str:
+        """Why a number claims nothing that was measured; empty where it may."""
+        before, after = sentence.text[max(0, number.start - 40) : number.start], sentence.text[number.end : number.end + 40]
+        if _POINTER.search(before) and not number.unit:
+            return "a reference"
+        if re.search(rf"[{REF}{CITE}](?:[(\s]*)$", before) and number.value == int(number.value) and re.match(r"[)\]]", after):
+            return "a reference"
+        if _is_year(number, before, after):
+            return "a year"
+        if _CONFIDENCE.search(after) and number.value in (90, 95, 99, 68, 0.95, 0.9, 0.99):
+            return "the level of an interval"
+        if _SIGNIFICANCE.search(before) and number.value in (0.05, 0.01, 0.001, 5, 1, 95) and not sentence.of("metric"):
+            return "a level of significance"
+        if _is_list_mark(number, before, after):
+            return "an enumeration"
+        if number.value in (0, 1) and not number.unit and number.step == 1 and _BOUNDED.search(before):
+            return "a bound of a scale"
+        if _ORDINARY.match(after) and not number.unit and not number.times and number.value <= 20 and number.value == int(number.value):
+            return "a count of things in the paper"
+        return ""
+
+    def count(self, number: Number, sentence: Sentence) -> tuple[str, bool] | None:
+        """Whether a number of seeds, runs, baselines or attempts is right; None where nothing of the kind is counted."""
+        match = _COUNTED.match(sentence.text[number.end : number.end + 60])
+        given = re.search(r"\bn\s*=\s*$", sentence.text[: number.start])
+        if (not match and not given) or number.unit or number.times or number.value != int(number.value):
+            return None
+        what = "seed" if match is None else match["what"].lower().rstrip("s")
+        known = self._counts(what, sentence.text[number.end : number.end + 60], sentence)
+        if known is None:
+            return None
+        said = ", ".join(str(k) for k in sorted(known))
+        return f"{what}s: {said}", int(number.value) in known
+
+    def _counts(self, what: str, after: str, sentence: Sentence) -> set[int] | None:
+        ledger = self.ledger
+        replicates = {len(ledger.executions(run)) for run in ledger.runs} - {0}
+        others = [run for run in ledger.runs if run not in ledger.baselines]
+        every = len({e.run for e in ledger.evidence})
+        if what in ("seed", "repetition", "replicate", "repeat", "trial"):
+            return replicates
+        if what in ("run", "execution", "experiment"):
+            if "failed" in after:
+                return {len(ledger.failed), sum(1 for e in ledger.evidence if e.status == "failed")}
+            executed = sum(len(ledger.executions(run)) for run in ledger.runs)
+            return replicates | {len(others), len(ledger.runs), every, executed, every - len(ledger.baselines), ledger.attempts}
+        if what == "attempt":
+            return {ledger.attempts} | {e.attempts for e in ledger.evidence}
+        if what == "baseline":
+            return {len(ledger.baselines)}
+        if what == "metric":
+            return {len(ledger.declared)} if number_is_all(after) else None
+        return None
+
+    def setting(self, number: Number, keys: Iterable[str], runs: Iterable[str]) -> tuple[str, bool]:
+        """Whether the number is the value of a setting of that name in the runs, or in any sound run."""
+        keys = list(keys)
+        wanted = [r for r in runs if r in self.ledger.runs] or self.ledger.runs
+        values = {(run, key): v for run in wanted for key in keys if (v := self._value(run, key)) is not None}
+        fitting = [(run, key) for (run, key), v in values.items() if setting_fits(number, v)]
+        if fitting:
+            run, key = fitting[0]
+            return f"setting {key} of {run}", True
+        if wanted != self.ledger.runs:
+            everywhere = self.setting(number, keys, ())
+            if everywhere[1]:
+                return everywhere
+        said = ", ".join(sorted({f"{key} = {v:g}" for (_, key), v in values.items()})[:3])
+        return said, False
+
+    def _value(self, run: str, key: str) -> float | None:
+        value = self.ledger.setting(run, key)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def some_setting(self, number: Number) -> str:
+        """Which setting of any name has the number's value; empty where none has."""
+        for run in self.ledger.runs:
+            for key in self.ledger.executions(run)[0].settings:
+                value = self._value(run, key)
+                if value is not None and value not in (0, 1) and setting_fits(number, value):
+                    return f"setting {key} of {run}"
+        return ""
+
+    def in_texts(self, number: Number) -> bool:
+        """Whether the number stands in the code or another text that states settings."""
+        return any(setting_fits(number, value) for value in self._written)
+
+    @cached_property
+    def _written(self) -> list[float]:
+        return sorted({n.value for text in self.texts for n in find_numbers(text[:400_000])} | {
+            float(m.replace("_", "")) for text in self.texts for m in re.findall(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:e-?\d+)?(?![\w.])", text[:400_000]) if m.strip("_")
+        })  # fmt: skip
+
+
+def number_is_all(after: str) -> bool:
+    return "declared" in after
+
+
+def setting_fits(number: Number, value: float) -> bool:
+    """A setting is quoted exactly, as a share in percent, or rounded where it is large."""
+    if rounds_to(number, value) and (value == number.value or abs(value) >= 1000 or number.step < abs(value) * 0.02 or number.bound == "about"):
+        return True
+    return number.share and rounds_to(number, value * 100) and abs(value) <= 1
+
+
+def _is_year(number: Number, before: str, after: str) -> bool:
+    if not (1900 <= number.value <= 2099 and number.step == 1 and "," not in number.written and not number.unit and not number.times):
+        return False
+    near = re.search(rf"\b(?:in|since|of|from|by|during|until|late|early|mid|year|and|to|–)\s*$|[({CITE},'’]\s*$|[A-Z][a-z]+\.?,?\s*$", before)
+    return bool(near) and not re.match(r"\s*(?:steps|tokens|samples|features|latents|examples|units)", after)
+
+
+def _is_list_mark(number: Number, before: str, after: str) -> bool:
+    if number.value != int(number.value) or not 0 <= number.value <= 20 or number.unit or number.spelled or number.step != 1:
+        return False
+    return bool((re.search(r"(?:^|[\s:;,])\($", before) and after.startswith(")") and re.match(r"\)\s+[A-Za-z]", after)) or (not before.strip() and re.match(r"[.)]\s", after)))

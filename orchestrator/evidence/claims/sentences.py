@@ -1,0 +1,121 @@
+"""Sentences with what they hold: numbers, macros and mentions, and the clauses they are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from orchestrator.evidence.claims.lexicon import Lexicon, Mention
+from orchestrator.evidence.claims.numbers import Number, find_numbers
+from orchestrator.evidence.claims.records import MACRO, Atom, Block, Text
+from orchestrator.evidence.ledger import Ledger
+from orchestrator.evidence.macros import Meaning, meaning
+
+_END = re.compile(r"[.!?][)\"'”]*(?=\s+[\[(\"“]?[A-Z\ue000-\ue002]|\s*$)|\n\s*\n")
+_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|Fig|Figs|Sec|Tab|Eq|Eqs|vs|al|cf|approx|resp|w\.r\.t|No|Dr|Prof|Ref|Refs|App|Alg|Ch|ca|St)|\b[A-Z])\.$")
+_CLAUSE = re.compile(
+    r";|—|(?:,\s*)?\b(?:while|whereas|but|although|though|yet|however)\b|,\s*(?:and|with|where|which|whose|reaching|achieving|obtaining|yielding|attaining|giving)\b|:\s"
+)
+REFERENCE = re.compile(
+    r"\b(?:vs\.?|versus|against|compared (?:to|with|against)|in comparison (?:to|with)|relative to|with respect to|than|over|down from|up from|rather than|instead of"
+    r"|outperform(?:s|ed|ing)?|beat(?:s|ing|en)?|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|underperform(?:s|ed|ing)?|improv(?:es?|ed|ing|ements?) (?:on|over|upon)|from|match(?:es|ed|ing)?|trails?|lags? behind"
+    r"|to that of|that of|dominates?)\b"
+)
+"""What stands before the run that another is compared with."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A macro of evidence in a sentence."""
+
+    at: int
+    atom: Atom
+    meaning: Meaning
+
+
+@dataclass
+class Sentence:
+    text: str
+    source: Text
+    block: Block
+    numbers: list[Number]
+    mentions: list[Mention]
+    uses: list[Use]
+    before: list[Sentence] = field(default_factory=list)
+    """The sentences before it in its paragraph, nearest last."""
+    clauses: list[tuple[int, int]] = field(default_factory=list)
+
+    def of(self, *kinds: str) -> list[Mention]:
+        return [m for m in self.mentions if m.kind in kinds]
+
+    def clause(self, at: int) -> tuple[int, int]:
+        return next(((a, b) for a, b in self.clauses if a <= at < b), (0, len(self.text)))
+
+    def parenthesis(self, at: int) -> tuple[int, int] | None:
+        """The innermost parentheses around a place: from after the opening to before the closing one."""
+        stack: list[int] = []
+        for i, c in enumerate(self.text):
+            if i >= at and stack and c in ")]":
+                return stack[-1] + 1, i
+            if c in "([":
+                stack.append(i) if i < at else None
+            elif c in ")]" and stack and i < at:
+                stack.pop()
+        return None
+
+    def between(self, a: int, b: int) -> str:
+        return self.text[min(a, b) : max(a, b)]
+
+
+def sentences(block: Block, lexicon: Lexicon, ledger: Ledger) -> list[Sentence]:
+    found: list[Sentence] = []
+    for start, end in _spans(block.text.chars):
+        sentence = make_sentence(block.text.slice(start, end), block, lexicon, ledger)
+        sentence.before = found[-3:]
+        found.append(sentence)
+    return found
+
+
+def make_sentence(source: Text, block: Block, lexicon: Lexicon, ledger: Ledger) -> Sentence:
+    text = re.sub(r"[\n\t\u00a0]", " ", source.chars)
+    mentions = lexicon.find(text)
+    uses = [Use(i, atom, meaning(atom.name, list(atom.arguments), ledger, atom.digits)) for i, atom in source.atoms.items()]
+    mentions += [m for use in uses for m in _mentions_of(use)]
+    inside = [(m.start, m.end) for m in mentions if m.kind != "setting" or m.end - m.start > 3]
+    numbers = [n for n in find_numbers(text) if not any(a <= n.start and n.end <= b for a, b in inside)]
+    mentions = [m for m in mentions if not any(n.start < m.end and m.start < n.end and m.kind != "metric" for n in numbers)]
+    return Sentence(text, source, block, numbers, sorted(mentions, key=lambda m: m.start), uses, clauses=_clauses(text))
+
+
+def _mentions_of(use: Use) -> Iterator[Mention]:
+    if use.meaning.metric and use.meaning.kind != "setting":
+        yield Mention("metric", (use.meaning.metric,), use.at, use.at + 1)
+    if use.meaning.runs:
+        yield Mention("run", (use.meaning.runs[0],), use.at, use.at + 1)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for end in _END.finditer(text):
+        if _ABBREVIATION.search(text[max(0, end.start() - 8) : end.start() + 1]):
+            continue
+        yield start, end.end()
+        start = end.end()
+    if text[start:].strip():
+        yield start, len(text)
+
+
+def _clauses(text: str) -> list[tuple[int, int]]:
+    cuts = [0, *(m.start() for m in _CLAUSE.finditer(text) if _outside(text, m.start())), len(text)]
+    return [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+
+
+def _outside(text: str, at: int) -> bool:
+    """Whether a place is in no parentheses."""
+    before = text[:at]
+    return before.count("(") <= before.count(")")
+
+
+def is_macro(text: str) -> bool:
+    return MACRO in text
