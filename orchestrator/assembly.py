@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import BadInput, Interrupted, OrchError
@@ -124,8 +125,31 @@ def _make(session: Session, progress: Lines) -> Work:
         session.folder / "cassette.jsonl",
         say=progress.say,
     )
-    coder = AiderCoder(session.folder, gate, editable=session.experiment.editable, editor=bool(made.editor_model))
+    coder = AiderCoder(
+        session.folder,
+        gate,
+        editable=session.experiment.editable,
+        editor=bool(made.editor_model),
+        wrap=_coder_box(session),
+    )
     return Work(session, gate, coder, LocalExecutor(), progress, default_cache())
+
+
+def _coder_box(session: Session) -> Callable[[list[str]], list[str]] | None:
+    """The box of aider's worker: Python, orch's own code, and one folder to write; no network, no key."""
+    if not session.settings.sandbox:
+        return None
+    from orchestrator.executors import Box
+    from orchestrator.executors.sandbox import enclose
+
+    folder = session.folder / ".orch" / "aider"
+    box = Box(read=(Path(__file__).parent,), write=(folder,))
+
+    def wrap(command: list[str]) -> list[str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return enclose(command, box, folder, session.folder / ".orch" / "jobs" / "aider")
+
+    return wrap
 
 
 def _say_drift(work: Work, progress: Lines) -> None:

@@ -147,9 +147,9 @@ def load_experiment(folder: Path) -> Experiment:
 
 def _infer(folder: Path) -> Experiment:
     """The AI Scientist's conventions: run_0/final_info.json is the baseline, every mean is a metric."""
-    from orchestrator.evidence.results import read_results
+    from orchestrator.evidence.results import headline, read_results
 
-    names = sorted(read_results(folder / "run_0" / "final_info.json").metrics)
+    names = sorted(headline(read_results(folder / "run_0" / "final_info.json").metrics))
     editable = [name for name in ("experiment.py", "plot.py") if (folder / name).exists()]
     return Experiment(name=folder.resolve().name, editable=editable, metrics=[Metric(name=n) for n in names])
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import EvidenceMissing
+from orchestrator.errors import BadInput, EvidenceMissing
 from orchestrator.records import Evidence, PlannedRun
 from orchestrator.steps.advising import advise
 from orchestrator.steps.baselines import measure_baselines, prepare
@@ -102,3 +102,11 @@ def _outcome(work: Work, best: Evidence | None, paper: Path | None, unsupported:
     runs = [e for e in work.evidence if not e.is_baseline and e.seed == 0]
     sound = [e for e in runs if e.status == "sound"]
     return Outcome(len(sound), len(runs) - len(sound), best.run if best else None, paper, unsupported)
+
+
+def finish_paper(work: Work) -> Outcome:
+    """`orch paper build`: the paper of a session whose runs are over. Raises BadInput where no run was sound."""
+    best = best_run(work)
+    if best is None:
+        raise BadInput(f"{work.folder}: has no sound run to write about; `orch resume {work.folder}` goes on")
+    return write_paper(work, best)

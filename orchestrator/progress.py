@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 QUIET_SECONDS = 60.0
@@ -15,13 +15,7 @@ QUIET_SECONDS = 60.0
 class Progress(Protocol):
     def say(self, text: str) -> None: ...
 
-    def long(self, text: str, expected: float | None = None) -> _Live: ...
-
-
-class _Live(Protocol):
-    def __enter__(self) -> Callable[[float], None]: ...
-
-    def __exit__(self, *error: object) -> None: ...
+    def long(self, text: str, expected: float | None = None) -> AbstractContextManager[Callable[[float], None]]: ...
 
 
 def clock(seconds: float) -> str:

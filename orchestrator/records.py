@@ -75,6 +75,8 @@ class Provenance(BaseModel):
 class Evidence(BaseModel):
     """Everything recorded about one execution of one run: `run_i/evidence.json`."""
 
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
     format: Literal["orch-evidence/1"] = "orch-evidence/1"
     run: str
     """`run_3`, or for one of several baselines `run_0/topk`."""

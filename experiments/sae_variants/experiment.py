@@ -377,7 +377,7 @@ def main() -> None:
     save(sae, source, store.scale, out_dir)
     config = {**asdict(cfg), **asdict(source), "d_in": store.d_in, "seed": seed}
     core = own_estimate(sae, store.held_out().x)
-    write_json(out_dir / "final_info.json", {"config": config, "training": training, "core": core})
+    write_json(out_dir / "final_info.json", {"config": config, "training": training, "own_estimate": core})
 
 
 if __name__ == "__main__":

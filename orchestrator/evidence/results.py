@@ -149,12 +149,12 @@ def _sort_in(found: Results, keys: tuple[str, ...], value: Scalar) -> None:
 
 
 def _setting_key(keys: tuple[str, ...]) -> str | None:
-    """`a.config.lr` is the setting `config.lr`; `a.eval_cfg.batch` is `config.eval_cfg.batch`."""
+    """`a.config.lr` is the setting `config.lr`; of `a.eval_cfg.n` there may be several: `config.a.eval_cfg.n`."""
     for place, key in enumerate(keys[:-1]):
         if key.lower() in _SETTINGS:
             return ".".join(("config", *keys[place + 1 :]))
         if _NESTED_SETTINGS.match(key):
-            return ".".join(("config", *keys[place:]))
+            return ".".join(("config", *keys))
     return None
 
 

@@ -73,7 +73,7 @@ class Executor(Protocol):
     def run(self, job: Job, tick: Callable[[float], None]) -> JobResult:
         """Starts the job, attaches to it where it is running, or returns its result where it has ended.
 
-        `tick` is told the seconds since the start, about twice a second; what it raises is passed on and the job goes on.
+        `tick` is told the seconds since the start, about twice a second; what it raises is passed on, the job goes on.
         """
         ...
 

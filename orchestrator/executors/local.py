@@ -71,7 +71,8 @@ class LocalExecutor:
         while self.status(job) == "lost":
             if process.poll() is not None and self.status(job) == "lost":
                 said = (job.state / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip()
-                raise Failed(f"{job.name}: could not be started: {said.splitlines()[-1] if said else 'no reason given'}")
+                why = said.splitlines()[-1] if said else "no reason given"
+                raise Failed(f"{job.name}: could not be started: {why}")
             if time.monotonic() > deadline:
                 process.kill()
                 raise Failed(f"{job.name}: its supervisor did not begin within {START:.0f} s")

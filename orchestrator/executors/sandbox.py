@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
-from glob import glob
 from pathlib import Path
 
 from orchestrator.executors import Box
@@ -80,7 +79,7 @@ def _system(box: Box, state: Path) -> list[str]:
 
 
 def python_folders(program: str) -> list[Path]:
-    """Where an interpreter and its packages lie: its own prefix and, for a virtual environment, the one it is based on."""
+    """Where an interpreter and its packages lie: its prefix and, for a virtual environment, the one it is based on."""
     path = Path(shutil.which(program) or program)
     found = [path.parent.parent, path.resolve().parent.parent]
     if path.absolute() == Path(sys.executable).absolute():
@@ -109,6 +108,6 @@ def _masks(paths: Iterable[Path]) -> list[str]:
 def _devices(box: Box) -> list[str]:
     if not box.gpus:
         return []
-    found = [*glob("/dev/nvidia*"), "/dev/dri", "/dev/kfd"]
+    found = [*map(str, Path("/dev").glob("nvidia*")), "/dev/dri", "/dev/kfd"]
     words = [word for device in found for word in ("--dev-bind-try", device, device)]
     return [*words, "--ro-bind-try", "/sys", "/sys"]

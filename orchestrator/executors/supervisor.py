@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,18 +48,14 @@ class Pump(threading.Thread):
             while piece := self._source.read1(65536):  # type: ignore[attr-defined]
                 room = max(0, self._cap - self.total)
                 self.total += len(piece)
-                try:
+                with suppress(OSError):
                     file.write(piece[:room])
                     file.flush()
-                except OSError:
-                    pass
                 self._hold(piece)
             if self.total > self._cap:
                 left_out = max(0, self.total - self._cap - self._held)
-                try:
+                with suppress(OSError):
                     file.write(f"\n[{left_out} bytes left out]\n".encode() + b"".join(self.tail))
-                except OSError:
-                    pass
 
     def _hold(self, piece: bytes) -> None:
         self.tail.append(piece)
@@ -75,7 +72,8 @@ class Cgroup:
         root = Path("/sys/fs/cgroup")
         try:
             if (root / "cgroup.controllers").is_file():
-                self._make(root / name, {"memory.max": memory, "memory.swap.max": 0 if memory else None, "pids.max": processes})
+                swap = 0 if memory else None
+                self._make(root / name, {"memory.max": memory, "memory.swap.max": swap, "pids.max": processes})
             else:
                 self._make(root / "memory" / name, {"memory.limit_in_bytes": memory})
                 self._make(root / "pids" / name, {"pids.max": processes})
@@ -175,7 +173,7 @@ def start(spec: dict[str, Any], group: Cgroup) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             spec["command"], cwd=spec["cwd"], env=spec["env"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, start_new_session=True, preexec_fn=prepare,
+            stderr=subprocess.PIPE, start_new_session=True, preexec_fn=prepare,  # noqa: PLW1509
         )  # fmt: skip
     except OSError as error:
         Path(spec["stderr"]).write_text(f"cannot be started: {error}\n", encoding="utf-8")
@@ -195,7 +193,9 @@ def limit(spec: dict[str, Any], group: Cgroup) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"] + 500, spec["processes"] + 500))
 
 
-def watch(process: subprocess.Popen[bytes], spec: dict[str, Any], state: Path, pumps: list[Pump], clock: float) -> str | None:
+def watch(
+    process: subprocess.Popen[bytes], spec: dict[str, Any], state: Path, pumps: list[Pump], clock: float
+) -> str | None:
     """Waits for the job's end. Returns why it is to be ended; None where it ended by itself."""
     last_look, last_change, seen = clock, clock, (-1, -1.0)
     while process.poll() is None:
@@ -225,7 +225,7 @@ def measure(folders: list[str]) -> tuple[int, float]:
         for parent, _, names in os.walk(folder):
             for name in names:
                 try:
-                    found = os.lstat(os.path.join(parent, name))
+                    found = Path(parent, name).lstat()
                 except OSError:
                     continue
                 size += found.st_blocks * 512
@@ -248,7 +248,6 @@ def end_tree(process: subprocess.Popen[bytes]) -> None:
         for pid in left:
             send(pid, signal.SIGKILL)
         process.poll()
-        reap()
         time.sleep(0.02)
     process.wait()
 
@@ -256,14 +255,14 @@ def end_tree(process: subprocess.Popen[bytes]) -> None:
 def descendants() -> list[int]:
     """All processes below this one; those whose parents died are ours too, for this process adopts them."""
     parents: dict[int, int] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             try:
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
             if fields[0] != "Z":
-                parents[int(entry)] = int(fields[1])
+                parents[int(entry.name)] = int(fields[1])
     found, front = [], [os.getpid()]
     while front:
         front = [pid for pid, parent in parents.items() if parent in front]
@@ -272,19 +271,9 @@ def descendants() -> list[int]:
 
 
 def send(pid: int, number: int, spare: str = "") -> None:
-    try:
+    with suppress(OSError):
         if not spare or Path(f"/proc/{pid}/comm").read_text().strip() != spare:
             os.kill(pid, number)
-    except OSError:
-        pass
-
-
-def reap() -> None:
-    try:
-        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            break
-    except ChildProcessError:
-        pass
 
 
 def judge(code: int, spec: dict[str, Any], stderr: Pump, group: Cgroup) -> str:

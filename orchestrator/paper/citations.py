@@ -12,9 +12,11 @@ from pydantic import BaseModel
 from orchestrator.errors import BadInput
 
 if TYPE_CHECKING:
-    from bibtexparser import Library
+    from bibtexparser.library import Library
 
-STOP = frozenset("a an and are as at by for from in is of on or the to via with".split())
+STOP = frozenset(
+    ["a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "via", "with"]
+)
 
 
 class Work(BaseModel):
@@ -100,7 +102,8 @@ def _arxiv(number: str) -> str:
 
 def _words(text: str) -> list[str]:
     words = re.findall(r"[a-z0-9]+", text.lower())
-    return [re.sub(r"(ies|s)$", lambda m: "y" if m[1] == "ies" else "", w) for w in words if w not in STOP and len(w) > 1]
+    kept = [word for word in words if word not in STOP and len(word) > 1]
+    return [re.sub(r"(ies|s)$", lambda m: "y" if m[1] == "ies" else "", word) for word in kept]
 
 
 def _entries(path: Path) -> list[tuple[str, dict[str, str]]]:
@@ -109,10 +112,10 @@ def _entries(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def _parse(path: Path) -> Library:
-    import bibtexparser
+    from bibtexparser.entrypoint import parse_string
 
     try:
-        library = bibtexparser.parse_string(path.read_text(encoding="utf-8"))
+        library = parse_string(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read ({error})") from None
     if library.failed_blocks:

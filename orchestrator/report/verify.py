@@ -28,7 +28,7 @@ def verify_session(folder: Path) -> list[Verdict]:
         return [
             Verdict(run=evidence.folder, check=f.guard, outcome=f.outcome, sentence=f.sentence)
             for evidence in load_evidence(session.folder)
-            for f in verify(session.folder, evidence)
+            for f in verify(session.folder, evidence, session.experiment.results)
         ]
     finally:
         session.close()

@@ -29,10 +29,7 @@ def _tried(evidence: list[Evidence]) -> list[str]:
 
 
 def _reproduce(work: Work, evidence: list[Evidence]) -> list[str]:
-    rows = [
-        rf"{escape(e.run)} & {e.seed} & \texttt{{{_commit(e)}}} & {_seconds(e)} & {e.status} \\"
-        for e in evidence
-    ]
+    rows = [rf"{escape(e.run)} & {e.seed} & \texttt{{{_commit(e)}}} & {_seconds(e)} & {e.status} \\" for e in evidence]
     first = evidence[0].provenance
     hardware = ", ".join(f"{k}: {v}" for k, v in first.hardware.items() if v)
     packages = ", ".join(

@@ -26,7 +26,7 @@ def prepare(work: Work) -> None:
     )  # fmt: skip
     result = run_program(work, program)
     if result.reason != "done":
-        said = explain(result, work.folder / program.out_dir, program.timeout)
+        said = explain(result, work.folder, program.out_dir, program.timeout)
         raise Failed(
             f"the experiment could not be prepared: {said.splitlines()[-1]}; its output is in {program.out_dir}"
         )
@@ -61,7 +61,7 @@ def repeat(work: Work, target: Target, evidence: Evidence, commit: str) -> Evide
         if failure is not None:
             evidence.status, evidence.reason = "failed", failure.splitlines()[-1][:300]
         else:
-            judged = judge_run(work, target, evidence, None, None)
+            judged = judge_run(work, target, evidence)
         _bring_home(work, target)
         judged.write(work.folder)
         return judged.status

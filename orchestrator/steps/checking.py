@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import BadInput
-from orchestrator.evidence.claims import Claim, check
+from orchestrator.evidence.claims import Claim, check, repair_lines
 from orchestrator.experiment import Experiment
 from orchestrator.paper import document
 from orchestrator.paper.check import problems
@@ -39,19 +39,11 @@ class Found:
         }
 
     def lines(self) -> list[str]:
-        told = [told_claim(claim) for claim in self.unsupported] + self.problems
+        told = repair_lines(self.claims) + self.problems
         return [
             *told,
             f"{len(self.claims)} claims, {len(self.unsupported)} unsupported; {len(self.problems)} other problems",
         ]
-
-
-def told_claim(claim: Claim) -> str:
-    """A claim that is not supported, in one line for the coder and the user."""
-    near = f" Nearest evidence: {'; '.join(claim.nearest[:3])}." if claim.nearest else ""
-    return (
-        f"{claim.file}:{claim.line}: {claim.written!r} is not supported: {claim.problem}{near} In: {claim.text[:200]}"
-    )
 
 
 def check_paper(folder: Path, experiment: Experiment) -> Found:
@@ -63,7 +55,8 @@ def check_paper(folder: Path, experiment: Experiment) -> Found:
     evidence = load_evidence(folder)
     named = read_labels(folder / "plot.py") or {}
     labels = {e.run: named.get(e.run) or e.title or e.run for e in evidence if e.seed == 0}
-    claims = check(tex, evidence, experiment.metrics, labels=labels)
+    code = [(folder / name).read_text(encoding="utf-8") for name in experiment.editable if (folder / name).is_file()]
+    claims = check(tex, evidence, experiment.metrics, settings_texts=code, labels=labels)
     figures = {p.name for p in (folder / "figures").glob("*.pdf")}
     wrong = problems(tex, figures, references(folder / "latex" / "references.bib"))
     return Found(claims, [f"template.tex:{p.line}: {p.sentence}" for p in wrong])
@@ -90,4 +83,4 @@ def findings_in(work: Work, tex: str, parts: tuple[str, ...]) -> list[str]:
     spans = [span for name, span in document.sections(tex).items() if name in parts]
     lines = {n for s in spans for n in range(tex.count("\n", 0, s.start) + 1, tex.count("\n", 0, s.end) + 2)}
     found = check_paper(work.folder, work.experiment)
-    return [told_claim(claim) for claim in found.unsupported if claim.line in lines]
+    return repair_lines([claim for claim in found.claims if claim.line in lines])

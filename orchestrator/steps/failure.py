@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sysconfig
 from itertools import groupby
 from pathlib import Path
 
@@ -20,11 +21,23 @@ _WORDS = {
 }
 
 
-def explain(result: JobResult, folder: Path, limit: float, log: str = "") -> str:
-    """Why a program failed: its reason in words, then the end of stderr (stdout's where stderr is silent)."""
+def explain(result: JobResult, folder: Path, out_dir: str, limit: float, log: str = "") -> str:
+    """Why a program failed: its reason in words, then the end of stderr (stdout's where stderr is silent).
+
+    `folder` is where it ran, `out_dir` where its logs are, relative to it; `limit` in seconds.
+    """
     words = _WORDS.get(result.reason, "It ended with exit code {code}.")
     first = words.format(limit=clock(limit), code=result.exit_code)
-    return f"{first}\n{tail(folder, log)}".strip()
+    said = f"{first}\n{tail(folder / out_dir, log)}".strip()
+    return without_places(said, folder)
+
+
+def without_places(text: str, folder: Path) -> str:
+    """`text` with file names as the coder knows them: relative to `folder`, or to the installed packages."""
+    packages = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), sysconfig.get_path("stdlib"))
+    for place in (str(folder), str(folder.resolve()), *packages):
+        text = text.replace(f"{place}/", "")
+    return text
 
 
 def tail(folder: Path, log: str = "") -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import BadInput, Failed
-from orchestrator.evidence.claims import Claim, mark_unsupported
+from orchestrator.evidence.claims import Claim, mark_unsupported, repair_lines
 from orchestrator.paper import document
 from orchestrator.paper.latex import BuildResult, collect
 from orchestrator.paper.review import Review, parse_review
 from orchestrator.steps.appendix import write_appendix
-from orchestrator.steps.checking import check_paper, told_claim, write_claims
+from orchestrator.steps.checking import check_paper, write_claims
 from orchestrator.steps.context import Work
 from orchestrator.steps.texbox import build_in_box
 from orchestrator.steps.writing import blocks_of, draft_of, facts, put_in, save, write_macros
@@ -43,8 +43,9 @@ def build(work: Work, unsupported: list[Claim]) -> Path:
         write_claims(work.folder, check_paper(work.folder, work.experiment).claims)
         result = _build_marked(work, unsupported) if unsupported else build_in_box(work, work.folder / "latex")
         if not result.ok or result.pdf is None:
+            said = _error(result)
             raise Failed(
-                f"{work.folder / 'latex'}: the paper does not compile: {_error(result)}\nmend it, then `orch paper build`"
+                f"{work.folder / 'latex'}: the paper does not compile: {said}\nmend it, then `orch paper build`"
             )
         shutil.copyfile(result.pdf, work.folder / "paper.pdf")
         return "paper.pdf"
@@ -98,7 +99,7 @@ def _check_once(work: Work) -> dict[str, Any]:
     for change in mended:
         work.progress.say(f"mended: {change}")
     found = check_paper(work.folder, work.experiment)
-    listed = [told_claim(claim) for claim in found.unsupported] + found.problems
+    listed = repair_lines(found.claims) + found.problems
     result = build_in_box(work, work.folder / "latex")
     if not result.ok:
         listed.insert(0, f"TeX stops: {_error(result)}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.evidence.guards import Context, judge
 from orchestrator.evidence.provenance import artefacts, fingerprint, hashes
-from orchestrator.records import Evidence
+from orchestrator.records import Evidence, PlannedRun
 from orchestrator.session import protected_files
 from orchestrator.steps.context import Work
 from orchestrator.steps.measure import Measured, Target, read_measured
@@ -16,12 +17,18 @@ END = 20_000
 
 
 def judge_run(
-    work: Work, target: Target, evidence: Evidence, diff: str | None, ran: dict[str, list[int]] | None
+    work: Work,
+    target: Target,
+    evidence: Evidence,
+    *,
+    diff: str | None = None,
+    ran: dict[str, list[int]] | None = None,
+    planned: PlannedRun | None = None,
 ) -> Evidence:
     """`evidence` filled in: metrics, settings, provenance, findings, and sound or not."""
     measured = read_measured(work, target)
     _fill(work, target, evidence, measured)
-    context = _context(work, target, evidence, measured, diff, ran)
+    context = replace(_context(work, target, evidence, measured), diff=diff, executed=_frozen(ran), step=planned)
     evidence.findings = judge(context)
     failures = [f for f in evidence.findings if f.outcome == "fail"]
     if failures:
@@ -47,18 +54,11 @@ def _fill(work: Work, target: Target, evidence: Evidence, measured: Measured) ->
         wall_seconds=measured.job.wall_seconds,
         exit_code=measured.job.exit_code,
         sandboxed=work.settings.sandbox,
-        data=headline.texts.get("data"),
+        data=headline.texts.get("data.fingerprint") or headline.texts.get("data"),
     )
 
 
-def _context(
-    work: Work,
-    target: Target,
-    evidence: Evidence,
-    measured: Measured,
-    diff: str | None,
-    ran: dict[str, list[int]] | None,
-) -> Context:
+def _context(work: Work, target: Target, evidence: Evidence, measured: Measured) -> Context:
     earlier = tuple(e for e in work.evidence if (e.run, e.seed) != (evidence.run, evidence.seed))
     experiment = work.experiment
     return Context(
@@ -76,14 +76,12 @@ def _context(
         protected_now=hashes(work.folder, protected_files(work.folder, experiment)),
         artefacts_then={e.folder: e.provenance.artefacts for e in earlier if e.provenance.artefacts},
         artefacts_now={e.folder: artefacts(work.folder / e.folder) for e in earlier if e.provenance.artefacts},
-        diff=diff,
         code=_code(work, evidence.provenance.commit),
         parent_code=_parent_code(work, evidence, earlier),
         baseline_code=_code(work, _root(work)),
         evaluator_code=_texts(work.session.protected_copy),
         session_files=_session_files(work.folder),
         original_files=tuple(work.session.repo.git.ls_tree("-r", "--name-only", _root(work)).splitlines()),
-        executed=None if ran is None else {name: frozenset(lines) for name, lines in ran.items()},
         stdout=_end(target.out / "stdout.log"),
         stderr=_end(target.out / "stderr.log"),
         expected_seconds=_usual_seconds(earlier),
@@ -91,6 +89,10 @@ def _context(
         folder=target.out,
         session=work.folder,
     )
+
+
+def _frozen(ran: dict[str, list[int]] | None) -> dict[str, frozenset[int]] | None:
+    return None if ran is None else {name: frozenset(lines) for name, lines in ran.items()}
 
 
 def _root(work: Work) -> str:

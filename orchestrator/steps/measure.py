@@ -58,7 +58,7 @@ def measure(work: Work, target: Target) -> str | None:
     """The job, then the evaluator. What went wrong, for the coder; None where both ended well."""
     job = _train(work, target)
     if job.reason != "done":
-        return explain(job, target.out, work.experiment.timeout)
+        return explain(job, target.folder, target.out_dir, work.experiment.timeout)
     return _evaluate(work, target) if work.experiment.evaluate else None
 
 
@@ -75,7 +75,9 @@ def smoke(work: Work, target: Target) -> str | None:
     if work.experiment.smoke is None:
         return None
     limit = work.experiment.smoke.timeout
-    command = covered(work.experiment.argv(work.experiment.command, target.out_dir), target.out_dir)
+    command = covered(
+        work.experiment.argv(work.experiment.command, target.out_dir), target.out_dir, work.experiment.editable
+    )
     env = {**_run_env(work, target), **work.experiment.smoke.env}
     program = Program(
         target.step("smoke"), f"{target.run}: smoke test", command, target.folder, target.out_dir, limit, env,
@@ -84,29 +86,27 @@ def smoke(work: Work, target: Target) -> str | None:
     result = run_program(work, program)
     shutil.rmtree(_checkpoints(work, target), ignore_errors=True)
     if result.reason != "done":
-        return explain(result, target.out, limit)
+        return explain(result, target.folder, target.out_dir, limit)
     if not work.experiment.evaluate:
         return None
     checked = _evaluator(work, target, "smoke-evaluate", limit, env)
     result = run_program(work, checked)
-    return None if result.reason == "done" else "The evaluator: " + explain(result, target.out, limit, checked.log)
+    return (
+        None
+        if result.reason == "done"
+        else "The evaluator: " + explain(result, target.folder, target.out_dir, limit, checked.log)
+    )
 
 
-def covered(command: list[str], out_dir: str) -> list[str]:
+def covered(command: list[str], out_dir: str, files: list[str]) -> list[str]:
     """`command` under coverage, so that it is known which changed lines ran, where orch's own Python runs it."""
     import sys
 
     if command[0] != sys.executable or not command[1].endswith(".py"):
         return command
-    return [
-        command[0],
-        "-m",
-        "coverage",
-        "run",
-        f"--data-file={out_dir}/.coverage",
-        "--include=*.py",
-        *command[1:],
-    ]
+    python = ",".join(name for name in files if name.endswith(".py"))
+    options = [f"--data-file={out_dir}/.coverage", f"--include={python}"]
+    return [command[0], "-m", "coverage", "run", *options, *command[1:]]
 
 
 def executed_lines(target: Target) -> dict[str, list[int]] | None:
@@ -168,7 +168,7 @@ def _evaluate(work: Work, target: Target) -> str | None:
     return (
         None
         if result.reason == "done"
-        else "The evaluator: " + explain(result, target.out, work.experiment.timeout, program.log)
+        else "The evaluator: " + explain(result, target.folder, target.out_dir, work.experiment.timeout, program.log)
     )
 
 

@@ -61,7 +61,7 @@ def _try(work: Work, number: int) -> str | None:
     )  # fmt: skip
     result = run_program(work, program)
     if result.reason != "done":
-        return explain(result, work.folder / "figures", program.timeout, ".")
+        return explain(result, work.folder, "figures", program.timeout, ".")
     if not _figures(work):
         return "plot.py ended well but wrote no PDF into figures/"
     found = [str(p) for p in check_figures(work.folder / "figures")]

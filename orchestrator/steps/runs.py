@@ -173,7 +173,7 @@ def _record(work: Work, planned: PlannedRun, attempts: int, attempt: Attempt) ->
         if attempt.failure is None:
             target = _target(work, planned, attempts)
             diff = _diff(work, code_commit(work, parent), evidence.provenance.commit)
-            evidence = judge_run(work, target, evidence, diff, attempt.ran)
+            evidence = judge_run(work, target, evidence, diff=diff, ran=attempt.ran, planned=planned)
         else:
             evidence.status = "failed"
             evidence.reason = f"{attempt.where} failed in attempt {attempts}: {_last_line(attempt.failure)}"

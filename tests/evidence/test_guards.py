@@ -347,7 +347,11 @@ class TestSettings:
     def test_where_nothing_is_declared_comparable_the_usual_names_count(self) -> None:
         free = sound(comparable=())
         steps = with_metrics(with_run(free, settings={**free.run.settings, "config.steps": 488}), training__steps=488)
-        assert outcome(steps, "not_comparable") == "warn"
+        assert outcome(steps, "not_comparable") == "fail"
+        longer = with_metrics(
+            with_run(free, settings={**free.run.settings, "config.steps": 3000}), training__steps=3000
+        )
+        assert outcome(longer, "not_comparable") == "warn"
         other = with_run(free, settings={**free.run.settings, "config.lm_name": "gemma-2-2b"})
         assert outcome(other, "not_comparable") == "fail"
 
@@ -426,6 +430,19 @@ class TestComparison:
     def test_one_headline_number_kept_from_another_run(self) -> None:
         stale = baselines()[0].metrics["core.mse"]
         assert outcome(with_metrics(sound(), core__mse=stale), "number_shared") == "warn"
+
+    def test_a_clock_makes_no_difference(self) -> None:
+        other = evidence("run_2", metrics={"loss": 0.4312345, "train_time": 31.21234}, claimed={})
+        context = with_run(
+            sound(earlier=(other,), metrics=()), metrics={"loss": 0.4312345, "train_time": 30.9123}, claimed={}
+        )
+        assert outcome(context, "identical") == "fail"
+
+    def test_a_whole_evaluation_kept_from_another_run(self) -> None:
+        kept = {f"absorption.letter_{i}": 0.0123456 * (i + 1) for i in range(26)}
+        base = tuple(b.model_copy(update={"metrics": {**b.metrics, **kept}}) for b in baselines())
+        context = with_run(sound(earlier=base), metrics={**sound().run.metrics, **kept})
+        assert "All numbers of 'absorption' equal those of run_0" in found(context)["number_shared"].sentence
 
     def test_seeds_without_effect(self) -> None:
         first = evidence("run_1", number_seed=7)

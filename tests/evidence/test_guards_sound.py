@@ -112,6 +112,14 @@ def a_penalty_that_is_warmed_up() -> Context:
     return sound(curve="".join(json.dumps(row) + "\n" for row in rows))
 
 
+def a_curve_with_idle_parts_and_rare_tests() -> Context:
+    idle = {"aux_loss": 0.0, "loss_scale": 65536.0}
+    rows = [
+        {"step": i, "loss": 1 / i, "val_loss": 0.3 if i % 5 == 1 else None, "mse": None, **idle} for i in range(1, 31)
+    ]
+    return sound(curve="".join(json.dumps({**row, "step": row["step"] * 66}) + "\n" for row in rows))
+
+
 def dead_features_revived_every_500_steps() -> Context:
     code = METHOD_CODE.replace("    model.reset()\n", "    model.reset_the_dead()\n")
     skipped = ("model.reset_the_dead()", "resample(model)")
@@ -172,6 +180,7 @@ SOUND: list[tuple[Callable[..., Context], set[str]]] = [
     (a_template_with_means_and_nothing_declared, set()),
     (a_reinforcement_learner_with_negative_returns, set()),
     (a_penalty_that_is_warmed_up, {"loss_rose"}),
+    (a_curve_with_idle_parts_and_rare_tests, set()),
     (dead_features_revived_every_500_steps, {"change_never_ran"}),
     (a_new_module_beside_the_experiment, set()),
     (a_warning_in_the_log_and_a_faster_machine, set()),

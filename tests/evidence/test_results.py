@@ -65,7 +65,7 @@ def test_settings_lose_what_stands_before_config(tmp_path: Path) -> None:
         "config.lr": 2e-4,
         "config.lm_name": "pythia",
         "config.resample": None,
-        "config.eval_cfg.batch": 16,
+        "config.core.eval_cfg.batch": 16,
         "config.k": 40,
     }
     assert found.metrics == {"core.mse": 2.5}

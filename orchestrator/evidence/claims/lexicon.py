@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Literal
 
 from orchestrator.evidence.ledger import CATEGORIES, Ledger
 from orchestrator.records import run_number
 
-MentionKind = Literal["metric", "run", "failed", "setting"]
+MentionKind = Literal["metric", "run", "failed", "setting", "facet"]
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 9
 """No name has more words than this."""
 _SYNONYMS = {
-    "acc": ("accuracy",), "accuracy": ("acc",), "mse": ("mean squared error", "mean square error"), "mae": ("mean absolute error",),
-    "rmse": ("root mean squared error", "root mean square error"), "nll": ("negative log likelihood",), "ppl": ("perplexity",),
+    "acc": ("accuracy",), "accuracy": ("acc",), "mse": ("mean squared error", "mean square error"), "mae": ("mean absolute error", "error", "absolute error"),
+    "rmse": ("root mean squared error", "root mean square error", "error"), "nll": ("negative log likelihood",), "ppl": ("perplexity",),
     "perplexity": ("ppl",), "ce": ("cross entropy",), "cross entropy": ("ce",), "kl": ("kl divergence", "kullback leibler divergence"),
     "kl div": ("kl divergence", "kl"), "cossim": ("cosine similarity", "cosine sim"), "cosine similarity": ("cossim", "cosine sim"), "cos sim": ("cosine similarity",),
     "val": ("validation",), "validation": ("val",), "dev": ("development",), "auc": ("area under the curve",), "auroc": ("auc", "roc auc", "area under the roc curve"),
@@ -44,12 +45,15 @@ _GENERIC = {
     "larger", "smaller", "high", "low", "first", "second", "final", "improved", "increase", "decrease", "reduced", "increased", "combined", "combination", "rate", "size", "learning",
     "features", "feature", "test", "time", "step", "steps",
 }  # fmt: skip
+_STOP = {"the", "a", "an", "of", "with", "and", "or", "to", "in", "on", "for", "by", "from", "at", "as", "is", "no", "without", "plus", "using"}
 _METHOD = (
     "our method", "our approach", "our model", "our proposed method", "the proposed method", "the proposed approach", "our proposal", "proposed method", "our variant",
     "our system", "our algorithm", "the proposed model", "our technique", "our architecture", "ours", "our full method", "our full model", "proposed", "our sae", "our framework",
     "our estimator", "our policy", "our network", "our classifier", "our agent", "our scheme", "our implementation", "the new method",
 )  # fmt: skip
 _BASELINE = ("the baseline", "baseline", "the baselines", "baselines", "the control", "the unmodified baseline", "our baseline", "the baseline model", "baseline model", "the reference")
+
+_ROLES = {"".join(_WORD.findall(phrase)) for phrase in (*_METHOD, *_BASELINE)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Mention:
     weak: bool = False
     """Named only in part, or only by a role such as "the baseline"."""
     plural: bool = False
+    role: bool = False
+    """Named by what it is to the paper: "our method", "the baseline"."""
 
 
 @dataclass
@@ -82,6 +88,12 @@ class Lexicon:
         self._add_roles()
         self._add_partial_titles()
         self._add_settings()
+        self._add_facets()
+
+    def having(self, metrics: Iterable[str], facets: Iterable[str]) -> tuple[str, ...]:
+        """Of these metrics those with one of these levels in their name."""
+        wanted = set(facets)
+        return tuple(m for m in metrics if wanted & set(m.split(".")[:-1]))
 
     def find(self, text: str) -> list[Mention]:
         """Every mention in order; where two overlap the longer one stands."""
@@ -123,6 +135,9 @@ class Lexicon:
         last = _split(metric.rsplit(".", 1)[-1])
         for phrase in _spellings(last):
             self._put(phrase, "metric", metric)
+        for words in _reordered(last):
+            for phrase in _spellings(words):
+                self._put(phrase, "metric", metric, weak=True)
         for words in _shortened(last, _DROPPABLE | _UNIT_WORDS):
             for phrase in _spellings(words):
                 self._put(phrase, "metric", metric, weak=True)
@@ -185,6 +200,15 @@ class Lexicon:
                 kind, run = next(iter(owners))
                 self._put(phrase, kind, run, weak=True)
 
+    def _add_facets(self) -> None:
+        """The levels above a metric's own name: data sets, splits, variables."""
+        levels = {level for metric in self.ledger.metric_names[:3000] for level in metric.split(".")[:-1]}
+        for level in sorted(levels - set(CATEGORIES)):
+            for phrase in _spellings(_split(level)):
+                self._put(phrase, "facet", level)
+            for shorter in _shortened(_split(level), {"data", "dataset", "char", "set", "eval"}):
+                self._put(" ".join(shorter), "facet", level, weak=True)
+
     def _add_settings(self) -> None:
         keys = {key for run in self.ledger.runs for key in self.ledger.executions(run)[0].settings}
         for key in sorted(keys)[:2000]:
@@ -199,12 +223,16 @@ class Lexicon:
 def _mentions(entries: list[tuple[MentionKind, str, bool]], start: int, end: int, plural: bool, written: str) -> list[Mention]:
     """One mention a kind; those named in full leave out those named in part."""
     found = []
-    for kind in ("metric", "run", "failed", "setting"):
+    named = {k for k, _, weak in entries if not weak}
+    for kind in ("metric", "run", "failed", "setting", "facet"):
         same = [(target, weak) for k, target, weak in entries if k == kind]
+        if kind == "setting" and named & {"run", "failed", "metric"}:
+            continue
         strong = [target for target, weak in same if not weak]
         targets = strong or [target for target, _ in same]
         if targets:
-            found.append(Mention(kind, tuple(targets), start, end, weak=not strong, plural=plural or written.lower().endswith("baselines")))  # type: ignore[arg-type]
+            role = "".join(_WORD.findall(written.lower())) in _ROLES
+            found.append(Mention(kind, tuple(targets), start, end, not strong, plural or written.lower().endswith("baselines"), role))  # type: ignore[arg-type]
     return found
 
 
@@ -245,11 +273,23 @@ def _shortened(words: list[str], droppable: set[str]) -> list[list[str]]:
     return [way for way in ways if way and way != words]
 
 
+def _reordered(words: list[str]) -> list[list[str]]:
+    """The words of a short name in other orders, singular, without "at": MAE energy, energy MAE, NDCG@10."""
+    kept = [word for word in words if word not in _UNIT_WORDS or len(words) == 1]
+    bare = [word for word in kept if word != "at"]
+    single = [word.removesuffix("s") if len(word) > 4 else word for word in bare]
+    ways = [bare, single]
+    if len(bare) in (2, 3) and not any(word.isdigit() for word in bare):
+        ways += [list(way) for base in (bare, single) for way in permutations(base)]
+    return [way for way in ways if way and way != words]
+
+
 def _parts(title: str) -> list[str]:
     """Pairs of words of a title, and single words that say something."""
-    words = [w for w in _WORD.findall(title.lower())]
-    pairs = [f"{a} {b}" for a, b in zip(words, words[1:], strict=False) if a not in _GENERIC or b not in _GENERIC]
-    return pairs + [w for w in words if w not in _GENERIC and len(w) >= 4 and not w.isdigit()]
+    words = _WORD.findall(title.lower())
+    found = [words[i : i + n] for n in (4, 3, 2) for i in range(len(words) - n + 1)]
+    phrases = [" ".join(part) for part in found if part[0] not in _STOP and part[-1] not in _STOP and not set(part) <= _GENERIC]
+    return phrases + [w for w in words if w not in _GENERIC and len(w) >= 4 and not w.isdigit()]
 
 
 def _reading_names(reading: str) -> list[str]:

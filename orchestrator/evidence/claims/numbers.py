@@ -33,7 +33,7 @@ _EXPONENT = r"[eE][+\-−–]?\d+|\s*[×x]\s*10\s*\^\s*[{(]?[+\-−–]?\d+[)}]?
 _NUMBER = re.compile(
     rf"(?<![\w.^_])(?P<sign>(?<![\d)\]%\w])[+\-−](?=[\d.])|(?<=\s)–(?=[\d.]))?(?P<digits>{_DIGITS})(?P<exponent>{_EXPONENT})?"
     r"(?:(?P<multiplier>[kKMBT](?![\w])|\s?(?:thousand|million|billion)\b)|(?P<times>\s?[×](?!\s*\d)|x(?!\w)|-?\s?fold\b|[\s-]?times\b))?"
-    rf"(?P<unit>\s?(?:{_UNIT})(?![\w/^]))?"
+    rf"(?P<unit>\s?(?:{_UNIT})(?:\s?/\s?(?:Å|s|h|epoch|step|token|day|min|m|kg|g|K|GB|mol|atom)\b)?(?![\w/^]))?"
 )
 _POWER = re.compile(r"(?<![\w.])10\s*\^\s*(?P<exponent>[+\-−]?\d+)")
 _WORDS = re.compile(
@@ -45,6 +45,7 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _WORD_VALUES = {"twice": 2, "triple": 3, "quadruple": 4, "half": 0.5, "third": 1 / 3, "twothirds": 2 / 3, "quarter": 0.25, "order": 10}
+_TIMES_DONE = re.compile(r"\b(?:fail\w*|run|ran|repeat\w*|tried|crash\w*|evaluated|counted|cited)\s+$", re.IGNORECASE)
 _COUNT = re.compile(
     rf"\b(?P<count>{_SPELLED})\b(?=[\s\u2009-]+(?:[a-z]+[\s-]){{0,2}}(?P<what>seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions))",
     re.IGNORECASE,
@@ -85,7 +86,7 @@ class Number:
 def find_numbers(text: str) -> list[Number]:
     """Every number of a text in order, words such as "twofold" included; digits that belong to a name are none."""
     found = [n for m in _NUMBER.finditer(text) if (n := _number(m, text))]
-    found += [_word(m) for m in _WORDS.finditer(text)] + [_power(m) for m in _POWER.finditer(text) if not _inside(m.start(), found)]
+    found += [_word(m) for m in _WORDS.finditer(text) if not _TIMES_DONE.search(text[: m.start()])] + [_power(m) for m in _POWER.finditer(text) if not _inside(m.start(), found)]
     found += [_count(m) for m in _COUNT.finditer(text) if not any(w.start() <= m.start() < w.end() for w in _WORDS.finditer(text))]
     found.sort(key=lambda n: (n.start, -n.end))
     return _with_halves([_with_bound(n, text) for n in _apart(found)], text)

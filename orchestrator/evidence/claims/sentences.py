@@ -8,23 +8,15 @@ from dataclasses import dataclass, field
 
 from orchestrator.evidence.claims.lexicon import Lexicon, Mention
 from orchestrator.evidence.claims.numbers import Number, find_numbers
-from orchestrator.evidence.claims.records import MACRO, Atom, Block, Text
+from orchestrator.evidence.claims.records import Atom, Block, Text
 from orchestrator.evidence.ledger import Ledger
 from orchestrator.evidence.macros import Meaning, meaning
 
 _END = re.compile(r"[.!?][)\"'”]*(?=\s+[\[(\"“]?[A-Z\ue000-\ue002]|\s*$)|\n\s*\n")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|Fig|Figs|Sec|Tab|Eq|Eqs|vs|al|cf|approx|resp|w\.r\.t|No|Dr|Prof|Ref|Refs|App|Alg|Ch|ca|St)|\b[A-Z])\.$")
 _CLAUSE = re.compile(
-    r";|—|(?:,\s*)?\b(?:while|whereas|but|although|though|yet|however)\b|,\s*(?:and|with|where|which|whose|reaching|achieving|obtaining|yielding|attaining|giving)\b|:\s"
+    r";|—|(?:,\s*)?\b(?:while|whereas|but|although|though|yet|however|where)\b|,\s*(?:and|with|where|which|whose|reaching|achieving|obtaining|yielding|attaining|giving)\b|:\s"
 )
-REFERENCE = re.compile(
-    r"\b(?:vs\.?|versus|against|compared (?:to|with|against)|in comparison (?:to|with)|relative to|with respect to|than|over|down from|up from|rather than|instead of"
-    r"|outperform(?:s|ed|ing)?|beat(?:s|ing|en)?|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|underperform(?:s|ed|ing)?|improv(?:es?|ed|ing|ements?) (?:on|over|upon)|from|match(?:es|ed|ing)?|trails?|lags? behind"
-    r"|to that of|that of|dominates?)\b"
-)
-"""What stands before the run that another is compared with."""
-
-
 @dataclass(frozen=True)
 class Use:
     """A macro of evidence in a sentence."""
@@ -64,8 +56,18 @@ class Sentence:
                 stack.pop()
         return None
 
-    def between(self, a: int, b: int) -> str:
-        return self.text[min(a, b) : max(a, b)]
+    def without(self, start: int, end: int, *kinds: str) -> str:
+        """The text from start to end without what mentions of these kinds cover."""
+        chars = list(self.text[start:end])
+        for m in self.mentions:
+            if m.kind in kinds and m.start < end and start < m.end:
+                for i in range(max(m.start, start), min(m.end, end)):
+                    chars[i - start] = " "
+        return "".join(chars)
+
+    def masked(self, *kinds: str, until: int | None = None) -> str:
+        """The text up to a place with the mentions of these kinds blanked, so that places stay."""
+        return self.without(0, len(self.text) if until is None else until, *kinds)
 
 
 def sentences(block: Block, lexicon: Lexicon, ledger: Ledger) -> list[Sentence]:
@@ -115,7 +117,3 @@ def _outside(text: str, at: int) -> bool:
     """Whether a place is in no parentheses."""
     before = text[:at]
     return before.count("(") <= before.count(")")
-
-
-def is_macro(text: str) -> bool:
-    return MACRO in text

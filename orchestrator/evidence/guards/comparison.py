@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from orchestrator.evidence.changes import same_code
 from orchestrator.evidence.guards.context import Context, equal, fail, last, listed, telling, trained, warn
@@ -11,6 +12,7 @@ from orchestrator.evidence.statistics import difference
 from orchestrator.records import Evidence, Finding, Metric
 
 _LOSSES = {"final_loss", "final_train_loss", "train_loss", "training_loss", "final_training_loss"}
+_OF_THE_DATA = re.compile(r"data|corpus|reference|baseline|system|hardware", re.IGNORECASE)
 MOST_OF = 0.8
 """Share of the telling numbers from which two runs count as one."""
 
@@ -30,15 +32,21 @@ def _likeness(context: Context, other: Evidence) -> Finding | None:
     nearly_all = bool(measured) and len(same) >= MOST_OF * (len(same) + len(apart))
     if not nearly_all and not (losses and len(measured) >= (1 if context.directed else 2)):
         return warn("identical", _same_training(context, other, losses[0])) if losses else None
-    key = (measured or same)[0]
+    key = (losses or measured)[0]
     sentence = (
         f"{context.run.run} equals {other.run} to the last digit in {len(same)} measured number(s)"
-        f" ({key} = {context.measured[key]!r}) although the code changed: the change has no effect."
+        f" ({key} = {context.measured[key]!r}){_although(context)}"
     )
     new = [k for k in context.declared if k not in other.metrics]
     if new and other.run == context.run.parent:
         return warn("identical", f"{sentence} New is only what is measured: {listed(new)}.")
     return fail("identical", sentence)
+
+
+def _although(context: Context) -> str:
+    if context.parent_code is None and context.diff is None:
+        return ": the two were told as different runs."
+    return " although the code changed: the change has no effect."
 
 
 def _same_training(context: Context, other: Evidence, key: str) -> str:
@@ -59,7 +67,7 @@ def _compared(context: Context, other: Evidence) -> tuple[list[str], list[str]]:
     loss, a norm of the inputs) and is in neither.
     """
     theirs = context.numbers_of(other)
-    common = [k for k, v in context.measured.items() if k in theirs and telling(v)]
+    common = [k for k, v in context.measured.items() if k in theirs and telling(k, v)]
     same = [k for k in common if equal(context.measured[k], theirs[k])]
     unlike = [context.numbers_of(e) for e in context.others if same and e is not other and _differ(context, e, other)]
     own = [k for k in same if not any(equal(n.get(k, math.nan), context.measured[k]) for n in unlike)]
@@ -68,7 +76,7 @@ def _compared(context: Context, other: Evidence) -> tuple[list[str], list[str]]:
 
 def _differ(context: Context, a: Evidence, b: Evidence) -> bool:
     first, second = context.numbers_of(a), context.numbers_of(b)
-    return any(k in second and telling(v) and not equal(v, second[k]) for k, v in first.items())
+    return any(k in second and telling(k, v) and not equal(v, second[k]) for k, v in first.items())
 
 
 def number_shared(context: Context) -> Finding | None:
@@ -77,17 +85,31 @@ def number_shared(context: Context) -> Finding | None:
         return None
     for other in [e for e in context.earlier if e.run != context.run.run]:
         same = [m.name for m in context.metrics if m.direction and _shares(context, other, m.name)]
-        differing = [k for k in context.measured if telling(context.measured[k]) and not _equals(context, other, k)]
+        differing = [k for k in context.measured if telling(k, context.measured[k]) and not _equals(context, other, k)]
         if same and differing:
             value = context.run.metrics[same[0]]
             sentence = f"{listed(same)} equals that of {other.run} to the last digit ({value!r}), while others differ"
             make = fail if _other_weights(context, other) and len(same) == len(context.declared) else warn
             return make("number_shared", f"{sentence}: a number kept from an earlier evaluation?")
+        if groups := _shared_groups(context, other):
+            sentence = f"All numbers of {groups[0]!r} equal those of {other.run} to the last digit, while others differ"
+            return warn("number_shared", f"{sentence}: an evaluation kept from an earlier run?")
     return None
 
 
+def _shared_groups(context: Context, other: Evidence) -> list[str]:
+    """Parts of the results in which two runs share every telling number, five at least, where they differ in others."""
+    theirs, alike = context.numbers_of(other), dict[str, list[bool]]()
+    for key, value in context.measured.items():
+        if key in theirs and telling(key, value):
+            alike.setdefault(key.split(".")[0], []).append(equal(value, theirs[key]))
+    if all(all(group) for group in alike.values()):
+        return []
+    return [g for g, same in alike.items() if len(same) >= 5 and all(same) and not _OF_THE_DATA.search(g)]
+
+
 def _shares(context: Context, other: Evidence, key: str) -> bool:
-    return key in context.run.metrics and telling(context.run.metrics[key]) and _equals(context, other, key)
+    return key in context.run.metrics and telling(key, context.run.metrics[key]) and _equals(context, other, key)
 
 
 def _equals(context: Context, other: Evidence, key: str) -> bool:
@@ -99,7 +121,7 @@ def stale_evaluation(context: Context) -> Finding | None:
     """The same output of the evaluator for different artefacts."""
     if context.evaluated is None or context.is_replicate:
         return None
-    ours = {k: v for k, v in context.run.metrics.items() if telling(v)}
+    ours = {k: v for k, v in context.run.metrics.items() if telling(k, v)}
     for other in context.others:
         same = ours and all(k in other.metrics and equal(v, other.metrics[k]) for k, v in ours.items())
         if same and _other_weights(context, other):
@@ -118,7 +140,7 @@ def seed_ignored(context: Context) -> Finding | None:
     for other in context.earlier:
         if other.run != context.run.run or other.seed == context.run.seed:
             continue
-        telling_ones = [k for k, v in context.measured.items() if telling(v)]
+        telling_ones = [k for k, v in context.measured.items() if telling(k, v)]
         if telling_ones and all(_equals(context, other, k) for k in telling_ones):
             sentence = f"Seeds {other.seed} and {context.run.seed} of {context.run.run} gave the same numbers"
             return warn("seed_ignored", f"{sentence}: the script ignores ORCH_SEED, so the noise is not known.")

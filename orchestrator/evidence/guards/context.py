@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from orchestrator.evidence.changes import changed_lines, unified_diff
 from orchestrator.evidence.results import Results
 from orchestrator.records import Evidence, Finding, Metric, PlannedRun
 
+_CLOCK = re.compile(r"time|date|millis|second|duration|elapsed|memory|throughput|per_sec|speed", re.IGNORECASE)
 Lines = Mapping[str, frozenset[int]]
 
 
@@ -161,10 +163,10 @@ def equal(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def telling(value: float) -> bool:
+def telling(key: str, value: float) -> bool:
     """Whether two independent measurements would hardly agree on this number: five digits or more, and finer than bf16
-    or a small fraction can state."""
-    if not math.isfinite(value) or value == 0:
+    or a small fraction can state. What a clock or a memory meter shows is no measurement of the model."""
+    if not math.isfinite(value) or value == 0 or _CLOCK.search(key.rsplit(".", 1)[-1]):
         return False
     mantissa, _ = math.frexp(value)
     in_half_precision = (mantissa * 2**12).is_integer()

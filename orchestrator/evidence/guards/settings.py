@@ -18,7 +18,10 @@ USUALLY_COMPARABLE = {
     "d_sae",
 }
 USUALLY_COMPARABLE |= {"steps", "num_steps", "training_steps", "layer", "num_tokens", "training_tokens"}
-_IDENTITY = {"lm_name", "dataset", "dataset_name", "activation_dim"}
+_IDENTITY = {"lm_name", "model_name", "dataset", "dataset_name", "activation_dim"}
+_LENGTH = {"steps", "num_steps", "training_steps", "num_tokens", "training_tokens"}
+_FACTOR = 2.0
+"""Training that is more than so many times as long or as short as the baseline's is another experiment."""
 _ALIASES = (
     {"lr", "learning_rate"},
     {"l1_penalty", "sparsity_penalty", "l1_coefficient", "sparsity_coefficient", "l1_coeff"},
@@ -54,18 +57,29 @@ def not_comparable(context: Context) -> Finding | None:
 
 def _usually_comparable(context: Context) -> Finding | None:
     """Where experiment.toml names nothing: the model, data, layer, sizes and steps, by their usual names."""
-    apart, keys = [], []
-    for key in sorted({*context.run.settings, *context.measured}):
+    apart, serious = [], False
+    for key in sorted({*context.run.settings, *context.measured}, key=_by_weight):
         theirs = {b.run: v for b in context.baselines if (v := _stated(b, key)) is not None}
         ours = _stated(context.run, key)
         known = last(key) in USUALLY_COMPARABLE and theirs and ours is not None
         if known and not any(same(ours, v) for v in theirs.values()):
             apart.append(_against(key, ours, theirs))
-            keys.append(last(key))
+            serious = serious or last(key) in _IDENTITY or (last(key) in _LENGTH and _far(ours, theirs))
     if not apart:
         return None
     sentence = f"It differs from the baseline in more than its method: {listed(apart)}."
-    return fail("not_comparable", sentence) if _IDENTITY & set(keys) else warn("not_comparable", sentence)
+    return fail("not_comparable", sentence) if serious else warn("not_comparable", sentence)
+
+
+def _by_weight(key: str) -> tuple[bool, int, str]:
+    """Model and data first, and of each kind the keys nearest to the top."""
+    return last(key) not in _IDENTITY, key.count("."), key
+
+
+def _far(ours: Scalar, theirs: Mapping[str, Scalar]) -> bool:
+    """Whether our length of training is out of proportion to every baseline's."""
+    length, lengths = number_of(ours) or 0.0, [number_of(v) or 0.0 for v in theirs.values()]
+    return all(not (n / _FACTOR <= length <= n * _FACTOR) for n in lengths)
 
 
 def _stated(evidence: Evidence, key: str) -> Scalar:

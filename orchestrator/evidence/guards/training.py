@@ -14,7 +14,8 @@ from orchestrator.records import Finding
 _STEPS = {"steps", "training_steps", "train_steps", "num_steps", "n_steps", "steps_done", "steps_trained"}
 _STEPS |= {"global_step", "total_steps", "optimizer_steps"}
 _LOSSES = {"final_loss", "final_train_loss", "final_training_loss", "train_loss", "training_loss"}
-_LOSS = re.compile(r"(^|_)loss($|_)", re.IGNORECASE)
+_CURVES = {"loss", "train_loss", "training_loss", "total_loss", "train/loss", "loss/train"}
+"""Columns of metrics.jsonl that hold the loss itself. Its parts may well be 0, its scale constant, a test loss rare."""
 _ERROR = re.compile(r"^(\w+(?:\.\w+)*(?:Error|Exception|Interrupt|Exit)\b.*)$", re.MULTILINE)
 TRACEBACK = "Traceback (most recent call last)"
 FAST, SLOW = 0.1, 10.0
@@ -45,7 +46,7 @@ def _steps(context: Context) -> dict[str, float]:
 def loss_stood_still(context: Context) -> Finding | None:
     """A loss that has one value from beginning to end."""
     for key, values in _losses(context).items():
-        if len(values) >= 10 and len(set(values)) == 1 and math.isfinite(values[0]):
+        if len(values) >= 10 and len(set(values)) == 1 and math.isfinite(values[0]) and values[0] != 0:
             sentence = f"{key} is {show(values[0])} in all {len(values)} records of metrics.jsonl: nothing was learned."
             return fail("loss_stood_still", sentence)
     return None
@@ -128,10 +129,10 @@ def records(curve: str) -> list[dict[str, Any]]:
 
 
 def last_values(curve: str) -> dict[str, float]:
-    """The last number of each column of metrics.jsonl; NaN where it was written as a word or as null."""
+    """The last number of each column of metrics.jsonl; null is none: not every column is measured at every step."""
     final: dict[str, float] = {}
     for record in records(curve):
-        final |= {key: _as_number(value) for key, value in record.items() if not isinstance(value, list | dict)}
+        final |= {k: _as_number(v) for k, v in record.items() if isinstance(v, float | int | str)}
     return final
 
 
@@ -140,7 +141,7 @@ def _losses(context: Context) -> dict[str, list[float]]:
     curves: dict[str, list[float]] = {}
     for record in records(context.curve):
         for key, value in record.items():
-            if _LOSS.search(key):
+            if key.lower() in _CURVES:
                 curves.setdefault(key, []).append(_as_number(value))
     return curves
 

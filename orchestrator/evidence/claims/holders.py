@@ -1,0 +1,227 @@
+"""Who a number in a sentence belongs to, of several that are mentioned: by enumeration, brackets, order and comparison."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from orchestrator.evidence.claims.lexicon import Mention
+from orchestrator.evidence.claims.numbers import Number
+from orchestrator.evidence.claims.sentences import Sentence
+
+REFERENCE = re.compile(
+    r"\b(?:vs\.?|versus|against|compared (?:to|with|against)|in comparison (?:to|with)|relative to|with respect to|than|over|down from|up from|rather than|instead of"
+    r"|outperform(?:s|ed|ing)?|beat(?:s|ing|en)?|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|underperform(?:s|ed|ing)?|improv(?:es?|ed|ing|ements?) (?:on|over|upon)|from|match(?:es|ed|ing)?|trails?|behind|ahead of"
+    r"|that of|those of|dominates?|below|above|within (?:the )?noise of|(?:on par|comparable|similar|equal|identical|close|inferior|superior|tied|indistinguishable) (?:with|to|from)"
+    r"|(?:difference|different|distinguishable) (?:from|to)|as (?:many|much|high|low|large|small|fast|slow|long|good|accurate|few)\b[^.,;]{0,24}? as)\b"
+)
+"""What stands before the run that another is compared with."""
+_TO_RUN = re.compile(
+    r"(?:\s|\b(?:the|a|an|our|all|both|either|any|that|those|of|by|unmodified|every|other|for|with|in|under|at|plain|about|around|only|just|roughly|nearly|sota|strong)\b|['’]s|[\d.,%×±~≈+\-−\u2009]+(?=[\s)])|\bK\b|[a-zA-Z%/Å]{1,6}(?=\s+(?:for|with|of|by)\b)|[$()])*"
+)
+_RUN_AFTER = re.compile(
+    r"[\s)]*(?:\b(?:for|with|by|of|in|under|at|is|was|were|are|reached|obtained|achieved|using|when|the|a|an|our|on|observed|measured|reported|found|seen|attained|that|and|it)\b\s*|['’]s\s*|\()*\s*",
+    re.IGNORECASE,
+)
+_STEP = re.compile(r"\s*(?:,|/|\band\b|,\s*and\b|\bor\b|&|;|,?\s*to\b|→|vs\.?|versus|–)\s*(?:(?:the|a|an|our|on|in|of|for|by|about|is|was)\s+)*", re.IGNORECASE)
+_AGAINST = re.compile(r"\b(?:vs\.?|versus|against|compared|than|from|relative)\b")
+_GOES_ON = re.compile(r"\s*(?:[.,;:)\]]|$|(?:for|on|in|with|respectively|at|of|and|or|to|while|across|whereas|when|under|by|after|from|is|are|as|%)\b|[^\sA-Za-z])")
+
+
+def run_holder(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> tuple[Mention | None, bool]:
+    """The run whose number this is, and whether the number is the other side of a comparison with no run named there."""
+    for rule in (listed, paired, in_parentheses, directly_after):
+        found = rule(number, sentence, runs)
+        if found is not None:
+            return found, False
+    word = _reference_before(number, sentence)
+    if word is not None:
+        within = [m for m in runs if word.end() <= m.start and m.end <= number.start]
+        if within:
+            return within[-1], False
+        return one_of(references(sentence, runs), number), True
+    return subject(number, sentence, runs), False
+
+
+def facet_holder(number: Number, sentence: Sentence, facets: Sequence[Mention]) -> Mention | None:
+    """The data set or part a number is about: enumerated, in brackets, right after, or the nearest before."""
+    for rule in (listed, in_parentheses, directly_after):
+        found = rule(number, sentence, facets)
+        if found is not None:
+            return found
+    start, end = sentence.clause(number.start)
+    before = [m for m in facets if m.end <= number.start]
+    inside = [m for m in before if m.start >= start]
+    after = [m for m in facets if number.end <= m.start < end]
+    return next((group[i] for group, i in ((inside, -1), (before, -1), (after, 0), (list(facets), 0)) if group), None)
+
+
+def number_list(number: Number, sentence: Sentence) -> list[Number]:
+    """The numbers that stand in one enumeration with this one."""
+    numbers = sentence.numbers
+    if number not in numbers:
+        return [number]
+    at = numbers.index(number)
+    first = last = at
+    while first > 0 and _joined(sentence, numbers[first - 1], numbers[first]):
+        first -= 1
+    while last + 1 < len(numbers) and _joined(sentence, numbers[last], numbers[last + 1]):
+        last += 1
+    return numbers[first : last + 1]
+
+
+def _joined(sentence: Sentence, a: Number, b: Number) -> bool:
+    alike = (a.unit == b.unit or not a.unit or not b.unit) and a.times == b.times
+    return alike and bool(_STEP.fullmatch(sentence.text[a.end : b.start])) and bool(_GOES_ON.match(sentence.text[b.end :]) or b.unit or _named_after(sentence, b))
+
+
+def _named_after(sentence: Sentence, number: Number) -> bool:
+    return any(m.start - number.end <= 2 and m.start >= number.end for m in sentence.mentions)
+
+
+def listed(number: Number, sentence: Sentence, mentions: Sequence[Mention]) -> Mention | None:
+    """In "A, B and C reach 1, 2 and 3" the mention at the number's own place."""
+    numbers = number_list(number, sentence)
+    if len(numbers) < 2:
+        return None
+    lists = [found for found in mention_lists(sentence, mentions) if len(found) == len(numbers)]
+    ahead = [found for found in lists if found[-1].end <= numbers[0].start]
+    behind = [found for found in lists if found[0].start >= numbers[-1].end]
+    if not ahead and len(numbers) == 2 and _AGAINST.search(sentence.text[numbers[0].end : numbers[1].start]):
+        return None
+    chosen = ahead[-1] if ahead else behind[0] if behind else None
+    return chosen[numbers.index(number)] if chosen else None
+
+
+def mention_lists(sentence: Sentence, mentions: Sequence[Mention]) -> list[list[Mention]]:
+    lists: list[list[Mention]] = []
+    for mention in mentions:
+        if lists and mention.start == lists[-1][-1].start:
+            continue
+        if lists and _STEP.fullmatch(sentence.text[lists[-1][-1].end : mention.start]):
+            lists[-1].append(mention)
+        else:
+            lists.append([mention])
+    return [found for found in lists if len(found) > 1 and len({m.targets for m in found}) == len(found)]
+
+
+def paired(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Mention | None:
+    """In "A beats B in accuracy (1 vs. 2)" the first number is A's, the second B's."""
+    bounds = sentence.parenthesis(number.start)
+    if bounds is None or any(bounds[0] <= m.start < bounds[1] for m in runs):
+        return None
+    numbers = [n for n in sentence.numbers if bounds[0] <= n.start < bounds[1]]
+    if len(numbers) < 2 or number not in numbers[:2] or not _AGAINST.search(sentence.text[numbers[0].end : numbers[1].start]):
+        return None
+    start, _ = sentence.clause(number.start)
+    ahead = [m for m in runs if start <= m.start and m.end <= bounds[0]] or [m for m in runs if m.end <= bounds[0]]
+    distinct = list({m.targets: m for m in ahead}.values())
+    if len(distinct) != 2:
+        return None
+    return distinct[numbers.index(number)]
+
+
+def in_parentheses(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Mention | None:
+    """A (1), (A: 1, B: 2), (1 vs. 2 for B)."""
+    bounds = sentence.parenthesis(number.start)
+    if bounds is None:
+        return None
+    inner = [m for m in runs if bounds[0] <= m.start < bounds[1]]
+    if inner:
+        after = directly_after(number, sentence, inner)
+        ahead = [m for m in inner if m.end <= number.start]
+        if after is not None:
+            return after
+        return ahead[-1] if ahead and not _AGAINST.search(sentence.text[ahead[-1].end : number.start]) else None
+    holder = [m for m in runs if m.end <= bounds[0] - 1]
+    if holder and not _AGAINST.search(sentence.text[bounds[0] : number.start]):
+        gap = sentence.text[holder[-1].end : bounds[0] - 1]
+        if re.fullmatch(r"\s*(?:(?:model|method|baseline|run|variant|one|SAE|network|itself|alone)\s*){0,2}", gap):
+            return _fullest(runs, holder[-1])
+    return None
+
+
+def directly_after(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Mention | None:
+    """A run right after its number: 0.51 for the baseline, 0.51 (TopK), 0.009 baseline."""
+    behind = [m for m in runs if m.start >= number.end]
+    if not behind:
+        return None
+    best = _fullest(runs, behind[0])
+    between = sentence.without(number.end, best.start, "metric", "setting")
+    bare = re.sub(r"^\s*[a-zA-Z%µ°]{1,4}/?[a-zA-ZÅ]{0,2}(?=\s+(?:for|with|by|in|\())", "", between)
+    if not _RUN_AFTER.fullmatch(bare) or re.search(r"\band\b|\bfrom\b", bare):
+        return None
+    if re.search(r"\b(?:of|in)\b", bare) and not re.fullmatch(r"\s*(?:of|in)\s+(?:the\s+|our\s+)?", bare):
+        return None
+    follower = next((n for n in sentence.numbers if n.start >= best.end), None)
+    gap = sentence.text[best.end : follower.start] if follower else "."
+    owns_next = re.fullmatch(r"\s*(?:['’]s|\(|reach\w*|at|has|is|gets|:|=|with)\s*", gap)
+    return None if follower and not bare.strip(" ()") and owns_next else best
+
+
+def references(sentence: Sentence, runs: Sequence[Mention]) -> list[Mention]:
+    """Every run that stands as the other side of a comparison."""
+    found: list[Mention] = []
+    for word in REFERENCE.finditer(sentence.masked("metric")):
+        behind = [m for m in runs if m.start >= word.end()]
+        if not behind or not _TO_RUN.fullmatch(sentence.without(word.end(), behind[0].start, "metric")):
+            continue
+        found += [m for m in behind if m.start == behind[0].start]
+        enumeration = next((e for e in mention_lists(sentence, behind) if e[0].start == behind[0].start), [])
+        found += [m for e in enumeration[1:] for m in behind if m.start == e.start]
+    for between in re.finditer(r"\bbetween\b", sentence.text):
+        pair = [m for m in runs if m.start >= between.end()]
+        if len(pair) >= 2 and re.fullmatch(r"\s+and\s+(?:the\s+)?", sentence.text[pair[0].end : pair[1].start]):
+            found.append(pair[1])
+    return found
+
+
+def one_of(found: Sequence[Mention], number: Number) -> Mention | None:
+    """Of several references the one for this number: the first after it, else the last before it."""
+    after = [m for m in found if m.start >= number.end]
+    before = [m for m in found if m.end <= number.start]
+    return after[0] if after and not before else before[-1] if before else None
+
+
+def _reference_before(number: Number, sentence: Sentence) -> re.Match[str] | None:
+    """The word that makes the number the other side of a comparison: "from 0.5", "against 0.5", "than TopK's 0.5"."""
+    words = list(REFERENCE.finditer(sentence.masked("metric", until=number.start)))
+    if not words:
+        return None
+    last = words[-1]
+    tail = sentence.text[last.end() : number.start]
+    earlier = [n for n in sentence.numbers if last.end() <= n.start and n.end <= number.start]
+    if re.search(r"\b(?:to|by)\s*(?:about|roughly|only|just|nearly)?\s*$", tail) or re.search(r"[;]", tail):
+        return None
+    if last[0] in ("over", "above", "below") and not tail.strip():
+        return None
+    if earlier:
+        head = number_list(number, sentence)[0]
+        return last if head is not number and head.start >= last.end() and _reference_before(head, sentence) is not None and not re.search(r"\bto\b|→|–", sentence.text[earlier[-1].end : number.start]) else None
+    if re.search(r",|\b(?:by|reaching|achieving|obtaining|yielding|attaining|giving|where|while)\b", tail):
+        return None
+    if re.search(r"\b(?:with|at|in)\b", tail) and last[0].startswith(("outperform", "beat", "exceed", "surpass", "improv", "match", "dominate")):
+        return None
+    return last
+
+
+def subject(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Mention | None:
+    """The run that the number's clause is about; that of the clause before where it names none."""
+    start, end = sentence.clause(number.start)
+    others = {m.start for m in references(sentence, runs)}
+    own = [m for m in runs if start <= m.start and m.end <= number.start and m.start not in others]
+    if own:
+        return _fullest(runs, own[-1])
+    earlier = [m for m in runs if m.end <= start]
+    if earlier and re.match(r",\s*(?:which|whose|where)", sentence.text[start : start + 12]) and earlier[-1].start not in others:
+        return earlier[-1]
+    subjects = [m for m in earlier if m.start not in others]
+    if subjects:
+        return _fullest(runs, subjects[-1])
+    later = [m for m in runs if number.end <= m.start < end and m.start not in others]
+    passive = later and re.search(r"\b(?:by|for|with|of|in)\s+(?:the |our |an? )?$", sentence.text[: later[0].start])
+    return _fullest(runs, later[0]) if passive else None
+
+
+def _fullest(mentions: Sequence[Mention], chosen: Mention) -> Mention:
+    return min((m for m in mentions if m.start == chosen.start), key=lambda m: m.weak)
