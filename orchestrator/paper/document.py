@@ -118,9 +118,7 @@ def _names(headings: list[str]) -> list[str]:
     for heading in headings:
         name = re.sub(r"\s+", " ", heading)
         if name not in SECTIONS:
-            name = next(
-                (ours for ours, p in _ALIASES.items() if ours not in taken and re.fullmatch(p, name)), name
-            )
+            name = next((ours for ours, p in _ALIASES.items() if ours not in taken and re.fullmatch(p, name)), name)
         taken.add(name)
         names.append(name)
     return names
@@ -189,8 +187,7 @@ def figures_used(tex: str) -> list[tuple[str, int]]:
     """(file as written, line) of each `\\includegraphics`, in order."""
     masked = scan.mask(tex)
     return [
-        (c.argument.strip(), scan.line_of(masked, c.start))
-        for c in scan.commands(masked, "includegraphics|includesvg")
+        (c.argument.strip(), scan.line_of(masked, c.start)) for c in scan.commands(masked, "includegraphics|includesvg")
     ]
 
 
@@ -232,10 +229,38 @@ def with_evidence(tex: str) -> str:
     start = re.search(r"\\begin\s*\{document\}", masked)
     if start is None:
         raise BadInput("template.tex: no \\begin{document}; a paper template needs one")
-    loaded = {
-        p.strip() for c in scan.commands(masked, "usepackage|RequirePackage") for p in c.argument.split(",")
-    }
+    loaded = {p.strip() for c in scan.commands(masked, "usepackage|RequirePackage") for p in c.argument.split(",")}
     lines = [f"\\usepackage{{{name}}}" for name in _NEEDED if name not in loaded]
     if "evidence.tex" not in masked[: start.start()] and "{evidence}" not in masked[: start.start()]:
         lines.append("\\InputIfFileExists{evidence.tex}{}{}")
     return tex[: start.start()] + "".join(line + "\n" for line in lines) + tex[start.start() :]
+
+
+_ABBREVIATIONS = (
+    r"(?<!e\.g)(?<!i\.e)(?<!cf)(?<!et al)(?<!vs)(?<!Fig)(?<!Eq)(?<!Sec)(?<!Tab)(?<!resp)(?<!approx)(?<!\b[A-Z])"
+)
+_SENTENCE_END = re.compile(_ABBREVIATIONS + r"([.?!]['’”)}]*)[ \t]+(?=[A-Z\\$])")
+_KEPT_WHOLE = re.compile(
+    r"tabular[*x]?|equation\*?|align\*?|gather\*?|verbatim|lstlisting|filecontents\*?|algorithmic|tikzpicture"
+)
+
+
+def one_sentence_a_line(tex: str) -> str:
+    """`tex` with a line break after each sentence of prose; comments, mathematics, tables and verbatim stay as they are."""
+    masked = scan.mask(tex)
+    start = max(masked.find("\\begin{document}"), 0)
+    kept = [(s, e) for _, s, e in scan.environments(masked, _KEPT_WHOLE.pattern)]
+    kept += [(m.start(), m.end()) for m in re.finditer(r"(?<!\\)\$[^$\n]+\$", masked)]
+    out, position = [], 0
+    for match in _SENTENCE_END.finditer(masked, start):
+        if any(s <= match.start() < e for s, e in kept) or _in_braces(masked, match.start()):
+            continue
+        out += [tex[position : match.end(1)], "\n"]
+        position = match.end()
+    return "".join([*out, tex[position:]])
+
+
+def _in_braces(masked: str, at: int) -> bool:
+    """Whether the place is inside an argument that began on its own line."""
+    line = re.sub(r"\\[{}]", "  ", masked[masked.rfind("\n", 0, at) + 1 : at])
+    return line.count("{") > line.count("}")

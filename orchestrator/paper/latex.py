@@ -72,9 +72,7 @@ class BuildResult(BaseModel):
     pages: int = 0
 
 
-def build(
-    folder: Path, *, run: Runner | None = None, timeout: float = 120.0, date: int = DATE
-) -> BuildResult:
+def build(folder: Path, *, run: Runner | None = None, timeout: float = 120.0, date: int = DATE) -> BuildResult:
     """Builds `folder/template.tex` with the figures beside it; the PDF is `folder/build/template.pdf`.
 
     `run` executes a command, in a sandbox if the caller has one: it gets the build folder as its working folder and needs to
@@ -88,9 +86,7 @@ def build(
     main.write_text(_FIRST_LINE + main.read_text(encoding="utf-8"), encoding="utf-8")
     command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error"]
     try:
-        done = (run or run_here)(
-            [*command, "-no-shell-escape", MAIN], stage, _environment(stage, date), timeout
-        )
+        done = (run or run_here)([*command, "-no-shell-escape", MAIN], stage, _environment(stage, date), timeout)
     except subprocess.TimeoutExpired:
         message = f"TeX did not end within {timeout:g} s; a macro may be calling itself"
         return BuildResult(ok=False, error=FirstError(file=MAIN, line=None, message=message))
@@ -142,9 +138,7 @@ def _environment(stage: Path, date: int) -> dict[str, str]:
     }
 
 
-def run_here(
-    command: list[str], cwd: Path, env: dict[str, str], timeout: float
-) -> subprocess.CompletedProcess[bytes]:
+def run_here(command: list[str], cwd: Path, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[bytes]:
     """The runner without a sandbox: the command and all it started end with the timeout."""
     process = subprocess.Popen(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -132,9 +132,7 @@ def commands(masked: str, names: str) -> Iterator[Command]:
             continue
         closing = closing_brace(masked, match.end() - 1)
         if closing is not None:
-            yield Command(
-                match.group(1), match.start(), closing + 1, match.end(), masked[match.end() : closing]
-            )
+            yield Command(match.group(1), match.start(), closing + 1, match.end(), masked[match.end() : closing])
 
 
 def _odd_backslashes(masked: str, at: int) -> bool:

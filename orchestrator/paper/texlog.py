@@ -75,9 +75,7 @@ def _read_error(match: re.Match[str], lines: list[str], number: int) -> FirstErr
             break
         if line.strip() and not line.startswith(("Type ", "See the ", "Your command", "...", " ...")):
             message.append(line.strip())
-    before = [
-        line.strip() for line in lines[max(0, number - 3) : number] if line.startswith("Runaway argument")
-    ]
+    before = [line.strip() for line in lines[max(0, number - 3) : number] if line.startswith("Runaway argument")]
     return FirstError(
         file=groups.get("file") or "template.tex", line=at, message=" ".join(before + _fold(message))[:600]
     )
@@ -110,9 +108,7 @@ def warnings(log: str, blg: str = "") -> Warnings:
         ),
         missing_characters=_unique(r"Missing character: There is no (.+?) in font", log),
         overfull=_overfull(log),
-        bibtex=[
-            line.strip() for line in blg.splitlines() if line.startswith("Warning--") or "---line " in line
-        ],
+        bibtex=[line.strip() for line in blg.splitlines() if line.startswith("Warning--") or "---line " in line],
     )
 
 
@@ -124,8 +120,7 @@ def _unique(pattern: str, log: str) -> list[str]:
 def _overfull(log: str) -> list[Overfull]:
     pattern = r"Overfull \\[hv]box \((\d+(?:\.\d+)?)pt too (?:wide|high)\)(?:[^\n]*? at lines? (\d+))?"
     return [
-        Overfull(points=float(points), line=int(line) if line else None)
-        for points, line in re.findall(pattern, log)
+        Overfull(points=float(points), line=int(line) if line else None) for points, line in re.findall(pattern, log)
     ]
 
 
@@ -138,9 +133,7 @@ def bibtex_error(blg: str) -> FirstError | None:
     """The first error of a BibTeX log; a paper without citations is none."""
     for match in re.finditer(r"^(.*?)---line (\d+) of file (\S+)(.*)", blg, flags=re.MULTILINE):
         if not match.group(1).startswith("Warning"):
-            return FirstError(
-                file=match.group(3), line=int(match.group(2)), message=f"BibTeX: {match.group(1)}"
-            )
+            return FirstError(file=match.group(3), line=int(match.group(2)), message=f"BibTeX: {match.group(1)}")
     missing = re.search(r"I couldn't open (\S+ file) (\S+)", blg)
     if missing:
         return FirstError(file=missing.group(2), line=None, message=f"BibTeX: no such {missing.group(1)}")

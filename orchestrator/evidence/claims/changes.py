@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from orchestrator.evidence.claims.binding import baseline_mention, referred, run_of
+from orchestrator.evidence.claims.binding import Binder
+from orchestrator.evidence.claims.holders import number_list
+from orchestrator.evidence.claims.lexicon import Mention
 from orchestrator.evidence.claims.numbers import UNITS, Number
 from orchestrator.evidence.claims.sentences import Sentence
 from orchestrator.evidence.claims.values import is_fraction, rounds_to, unit_of
 from orchestrator.evidence.ledger import Ledger
 
 ChangeKind = Literal["difference", "ratio", "relative change", "mean over runs"]
-DOWN = r"reduc\w*|decreas\w*|drop\w*|f[ae]ll\w*|low(?:er\w*)?|less|fewer|declin\w*|small\w*|shr[aiu]nk\w*|cut\w*|sav\w*|halv\w*|below|los(?:es?|t|ing)"
-UP = r"increas\w*|r[io]s\w*|high\w*|more|larg\w*|grow\w*|great\w*|up|rais\w*|doubl\w*|above|boost\w*|tripl\w*"
+DOWN = r"reduc\w*|decreas\w*|drop(?:s|ped|ping)?|f[ae]ll(?:s|en|ing)?|low(?:er\w*)?|less|fewer|declin\w*|small(?:er|est)?|shr[aiu]nk\w*|cuts?|cutting|sav(?:es?|ed|ings?)|halv\w*|below|los(?:es?|t|ing)|under|down|shorter"
+UP = r"increas\w*|r[io]se(?:s|n)?|rising|high(?:er|est)?|more|larger|largest|gr[eo]w\w*|greater|greatest|up|rais\w*|lifts?|above|longer|overshoots?|doubl\w*|boost\w*|tripl\w*"
 GOOD = r"improv\w*|better|gain\w*|outperform\w*|exceed\w*|beat\w*|surpass\w*|advantage|win\w*|benefit\w*"
 BAD = r"worse\w*|degrad\w*|deteriorat\w*|underperform\w*|hurt\w*|harm\w*|regress\w*|behind"
 FASTER = r"faster|speed-?ups?|quicker"
@@ -24,7 +26,7 @@ _NEUTRAL = r"differ\w*|gap\w*|chang\w*|margin\w*|spread|separat\w*|delta|shift\w
 _ANY = rf"(?:{DOWN}|{UP}|{GOOD}|{BAD}|{FASTER}|{SLOWER}|{_NEUTRAL})"
 _BY = re.compile(r"\bby\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|approximately\s+|nearly\s+|almost\s+|up to\s+|a further\s+|more than\s+|over\s+|less than\s+|a factor of\s+|a\s+)?[(\[~≈]*[+\-−]?$")
 _NOUN_OF = re.compile(
-    r"\b(?:reductions?|improvements?|gains?|increases?|decreases?|drops?|differences?|gaps?|changes?|rises?|margins?|declines?|losses|advantages?|speed-?ups?|savings?)\s+(?:\w+\s+){0,3}?(?:of|is|was|by|to be|=)\s+(?:only |just |about |around |roughly |approximately |nearly |over |more than )?[(]?[+\-−]?$",
+    r"\b(?:reductions?|improvements?|gains?|increases?|decreases?|drops?|differences?|gaps?|changes?|rises?|margins?|declines?|loss|advantages?|speed-?ups?|savings?)\b[^,;\d]{0,110}?\b(?:of|is|was|by|to be|amounts to)\s*(?:only |just |about |around |roughly |approximately |nearly |over |more than |another )*[=(]?\s*[+\-−]?$",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
@@ -40,71 +42,77 @@ class Change:
     kind: ChangeKind
     sign: str
     """"up", "down", "good", "bad", "faster", "slower" or "": which way the words say it goes."""
+    doubtful: bool = False
+    """Whether only a plus sign speaks for a change, so that it may be a plain value."""
 
 
 def change_in(number: Number, sentence: Sentence) -> Change | None:
     """Which derivation the words around a number name; None where it is a plain value."""
-    before, after = sentence.text[max(0, number.start - 60) : number.start], sentence.text[number.end : number.end + 60]
+    text = sentence.masked("metric", "run", "setting", "failed")
     stop = max((n.end for n in sentence.numbers if n.end <= number.start), default=0)
-    before = before[max(0, stop - max(0, number.start - 60)) :]
+    before, after = text[max(stop, number.start - 140) : number.start], text[number.end : number.end + 60]
+    sign = _sign(number, sentence, text)
     if number.times:
-        if not number.spelled and _REPEATED.search(before) and not re.match(r"\s*(?:as|more|less|faster|higher|lower|the)", after):
-            return None
-        return Change("ratio", _sign(before, after, sentence, number))
+        again = not number.spelled and _REPEATED.search(before)
+        return None if again and not re.match(r"\s*(?:as|more|less|faster|higher|lower|the)", after) else Change("ratio", sign)
     if re.search(r"\bfactor\s+of\s+(?:\w+\s+)?$", before):
-        return Change("ratio", _sign(before, after, sentence, number))
-    if _OVER_RUNS.search(sentence.text):
+        return Change("ratio", sign)
+    if _OVER_RUNS.search(text):
         return Change("mean over runs", "")
-    said = _BY.search(before) or _NOUN_OF.search(before) or _AFTER.match(after)
-    said = said or (number.share and _AFTER_METRIC.match(after))
-    if not said and not (number.signed and "+" in number.written[:1]) and UNITS.get(number.unit, ("",))[0] != "points":
+    if re.search(r"\bto\s+(?:about\s+|only\s+|just\s+)?$", before) or (_BY.search(before) and not re.search(rf"\b{_ANY}\b", text, re.IGNORECASE)):
         return None
-    if re.search(r"\bto\s+(?:about\s+|only\s+|just\s+)?$", before):
-        return None
-    if _BY.search(before) and not re.search(_ANY, sentence.text, re.IGNORECASE):
-        return None
-    return Change("relative change" if number.share else "difference", _sign(before, after, sentence, number))
+    said = _BY.search(before) or _NOUN_OF.search(before) or _AFTER.match(after) or (number.share and _AFTER_METRIC.match(after))
+    points = UNITS.get(number.unit, ("",))[0] == "points"
+    if said or points:
+        return Change("relative change" if number.share else "difference", sign)
+    listed = number_list(number, sentence)[0]
+    if listed is not number and (head := change_in(listed, sentence)) is not None and head.kind != "ratio":
+        return Change("relative change" if number.share else "difference", head.sign)
+    if number.written[:1] == "+":
+        return Change("relative change" if number.share else "difference", "", doubtful=True)
+    return None
 
 
-def _sign(before: str, after: str, sentence: Sentence, number: Number) -> str:
-    """The nearest word that says which way: right after the number, then before it in the clause, then after it."""
+def _sign(number: Number, sentence: Sentence, text: str) -> str:
+    """The nearest word that says which way: right after the number, then before it in its clause, then anywhere."""
     start, end = sentence.clause(number.start)
-    near = re.match(r"[^,;.]{0,28}", after)
-    words = [near[0] if near else "", sentence.text[start : number.start][::1], sentence.text[number.end : end], sentence.text[: number.start]]
+    near = re.match(r"[^,;.]{0,28}", text[number.end :])
+    places = [(near[0] if near else "", min), (text[start : number.start], max), (text[number.end : end], min), (text[: number.start], max)]
     if number.spelled:
-        words.insert(0, number.written)
-    for index, text in enumerate(words):
-        found = [(m.start(), name) for name, pattern in _SIGNS for m in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE)]
+        places.insert(0, (number.written, min))
+    for place, choose in places:
+        found = [(m.start(), name) for name, pattern in _SIGNS for m in re.finditer(rf"\b(?:{pattern})\b", place, re.IGNORECASE)]
         if found:
-            return (max if index in (1, 3) and not number.spelled else min)(found)[1]
+            return choose(found)[1]
     return ""
 
 
 _SIGNS = (("faster", FASTER), ("slower", SLOWER), ("down", DOWN), ("up", UP), ("good", GOOD), ("bad", BAD))
 
 
-def pair_of(number: Number, sentence: Sentence, ledger: Ledger) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def pair_of(number: Number, sentence: Sentence, binder: Binder) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The two runs a derived number compares: the one it is about, and the one it is compared with."""
+    ledger = binder.ledger
     runs = sentence.of("run")
-    reference = referred(sentence, runs) or _by_bracket(number, sentence)
-    others = [m for m in runs if reference is None or m.targets != reference.targets]
-    listed = run_of(number, sentence, ledger)
-    about = listed if listed is not None and listed.kind == "run" and (reference is None or listed.targets != reference.targets) else None
-    if about is None and others:
-        about = others[0]
+    reference = binder.reference(sentence, number.start)
+    about = binder.run_of(number, sentence)
+    if about is None or about.kind != "run" or (reference is not None and set(about.targets) == set(reference.targets)):
+        others = [m for m in runs if reference is None or m.targets != reference.targets]
+        about = others[0] if others else binder.carried_run(sentence) or binder.method(sentence)
+    if about is not None and reference is not None and set(about.targets) == set(reference.targets):
+        about = binder.method(sentence)
     if reference is None:
-        reference = next((m for m in runs if about and m.targets != about.targets and set(m.targets) <= set(ledger.baselines)), None)
-        reference = reference or next((m for m in runs if about and m.targets != about.targets), None)
-    first = about.targets if about else tuple(r for r in ledger.runs if r not in ledger.baselines)
-    base = baseline_mention(ledger)
-    second = reference.targets if reference else (base.targets if base else ())
-    if set(first) == set(second) and reference is None:
-        first = tuple(r for r in ledger.runs if r not in ledger.baselines)
-    return first, second
+        others = [m for m in runs if about and not set(m.targets) & set(about.targets)]
+        reference = next((m for m in others if set(m.targets) <= set(ledger.baselines)), others[0] if others else _reference_said_before(sentence, binder))
+    base = reference or binder.baseline()
+    return about.targets if about else (), base.targets if base else ()
 
 
-def _by_bracket(number: Number, sentence: Sentence) -> None:
-    return None
+def _reference_said_before(sentence: Sentence, binder: Binder) -> Mention | None:
+    """A change said without the other side in a sentence that names no run is against the one named before."""
+    if sentence.of("run"):
+        return None
+    return next((found for earlier in reversed(sentence.before) if (found := binder.reference(earlier, 0)) is not None), None)
 
 
 def fits(number: Number, change: Change, a: str, b: str, metric: str, ledger: Ledger) -> str:
@@ -142,10 +150,12 @@ def _fits(number: Number, change: Change, x: float, y: float, metric: str, ledge
 def _sign_fits(number: Number, change: Change, delta: float, metric: str, ledger: Ledger) -> bool:
     if delta == 0:
         return number.value == 0
-    if number.signed and change.sign in ("", "up", "down", "good", "bad") and "+-−"[:3].find(number.written[0]) >= 0:
+    if number.signed:
         written_up = number.written[0] == "+"
-        if change.sign == "":
-            return written_up == (delta > 0)
+        if change.sign == "" and written_up != (delta > 0):
+            return False
+        if change.sign != "" and not written_up:
+            return False
     better = ledger.metric(metric).better(delta, 0.0)
     expected = {"up": delta > 0, "down": delta < 0, "faster": better, "slower": better is False if better is not None else None,
                 "good": better, "bad": None if better is None else not better}.get(change.sign, True)  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
-from orchestrator.evidence.claims.binding import Binding, bind
+from orchestrator.evidence.claims.binding import Binder, Binding
+from orchestrator.evidence.claims.cells import claims_of_table
 from orchestrator.evidence.claims.changes import Change, change_in, fits, mean_over_runs, pair_of
 from orchestrator.evidence.claims.comparisons import comparisons
 from orchestrator.evidence.claims.lexicon import Lexicon
@@ -16,11 +18,10 @@ from orchestrator.evidence.claims.names import names
 from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.plain import Plain, setting_fits
 from orchestrator.evidence.claims.reading import read
-from orchestrator.evidence.claims.records import CITE, STRICT, Block, Claim, Kind
+from orchestrator.evidence.claims.records import CITE, STRICT, Block, Claim, Document, Judged, Kind, Text
 from orchestrator.evidence.claims.sentences import Sentence, Use, sentences
 from orchestrator.evidence.claims.values import half_problem, is_value, readings, unit_of
 from orchestrator.evidence.ledger import Ledger, humanised
-from orchestrator.evidence.macros import rounded
 from orchestrator.records import Evidence, Metric
 
 _RESULT_WORDS = re.compile(
@@ -29,15 +30,6 @@ _RESULT_WORDS = re.compile(
 )
 _FAILED = re.compile(r"\b(?:fail\w*|crash\w*|diverg\w*|excluded?|not quoted|unusable|NaN|stopped|timed? out|discard\w*|attempts?)\b", re.IGNORECASE)
 _EXACT_P = re.compile(r"\bp\s*(?:-value)?\s*(?P<sign>=|<|>|≈|≤|of)\s*$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What came of one number: by what it is supported, or what is wrong with it. Both empty: it claims nothing."""
-
-    support: str = ""
-    problem: str = ""
-    nearest: tuple[str, ...] = ()
 
 
 class Checker:
@@ -51,11 +43,13 @@ class Checker:
         self.lexicon = Lexicon(self.ledger)
         self.texts = tuple(texts)
         self.plain = Plain(self.ledger, self.texts)
+        self.binder = Binder(self.lexicon, ())
         self._lines = [0, *(m.end() for m in re.finditer("\n", tex))]
 
     def claims(self) -> list[Claim]:
         document = read(self.tex)
         found = [self._unread(at, problem) for at, problem in document.problems]
+        self.binder.hero = hero(document, self.lexicon)
         if not self.tex.strip():
             found.append(self._unread(0, "the paper is empty"))
         for block in document.blocks:
@@ -63,8 +57,6 @@ class Checker:
                 continue
             for sentence in self._sentences(block):
                 found += self._in_sentence(sentence)
-        from orchestrator.evidence.claims.cells import claims_of_table
-
         for table in document.tables:
             found += claims_of_table(self, table)
         return sorted(found, key=lambda c: (c.start, c.kind))
@@ -76,7 +68,7 @@ class Checker:
     def _sentences(self, block: Block) -> list[Sentence]:
         found = sentences(block, self.lexicon, self.ledger)
         if block.lead and found:
-            led = sentences(Block(replace_text(block.lead), block.section), self.lexicon, self.ledger)
+            led = sentences(Block(_plain_text(block.lead), block.section), self.lexicon, self.ledger)
             for sentence in found:
                 sentence.before = [*led, *sentence.before]
         return found
@@ -102,7 +94,7 @@ class Checker:
                 yield self.claim(sentence, number.start, number.end, "number", judged)
         section = sentence.block.section
         if section in (*STRICT, "setup", "method") and sentence.block.kind != "heading":
-            for said in comparisons(sentence, self.ledger):
+            for said in comparisons(sentence, self.binder):
                 judged = Judged(said.support, said.problem, said.nearest)
                 yield self.claim(sentence, said.start, said.end, "comparison", judged)
         if section in (*STRICT, "setup"):
@@ -118,7 +110,7 @@ class Checker:
             problem = self._macro_beside(use, sentence)
             if problem:
                 return Judged("", problem, (f"\\{use.atom.name} of the metric that is named",))
-        where = ", ".join(self._at(run) for run in meaning.runs)
+        where = ", ".join(self.at(run) for run in meaning.runs)
         return Judged(f"{meaning.kind} {meaning.metric} {where}".strip() or meaning.kind)
 
     def _why_unknown(self, use: Use, problem: str) -> str:
@@ -142,10 +134,13 @@ class Checker:
         """One number in a sentence."""
         section = sentence.block.section
         strict = section in STRICT or sentence.block.kind == "caption"
-        if section in ("related", "background") and CITE in sentence.text:
+        if CITE in sentence.text and self._cited(sentence):
             return Judged("cited, not measured")
         if self.plain.reason(number, sentence):
             return Judged()
+        hardware = self.plain.hardware(number, sentence)
+        if hardware is not None:
+            return Judged(hardware[0]) if hardware[1] else Judged("", hardware[0])
         p = _EXACT_P.search(sentence.text[: number.start])
         if p:
             return self._p_value(number, p["sign"], sentence) if strict else Judged()
@@ -157,7 +152,7 @@ class Checker:
             return Judged("", f"the evidence counts {said}")
         if number.word:
             return Judged()
-        binding = bind(number, sentence, self.ledger)
+        binding = self.binder.bind(number, sentence)
         if binding.setting:
             return self._setting(number, binding, sentence)
         if number.times and number.spelled and not binding.metrics:
@@ -166,6 +161,12 @@ class Checker:
         if not results_like:
             return self._outside_results(number, section)
         return self.bound(number, binding, sentence)
+
+    def _cited(self, sentence: Sentence) -> bool:
+        """Whether a sentence with a citation tells of others' work: in these sections, or where it names nothing of ours."""
+        if sentence.block.section in ("related", "background"):
+            return True
+        return sentence.block.section == "introduction" and not sentence.of("metric", "run", "setting") and not re.search(r"\b(?:[Ww]e|[Oo]urs?)\b", sentence.text)
 
     def _outside_results(self, number: Number, section: str) -> Judged:
         """In method, background and set-up a number is a setting or no claim; a set-up states nothing else."""
@@ -180,7 +181,7 @@ class Checker:
 
     def _from_two_settings(self, number: Number) -> bool:
         values = {v for run in self.ledger.runs for key in self.ledger.executions(run)[0].settings
-                  if (v := self.plain._value(run, key)) not in (None, 0)}  # fmt: skip
+                  if (v := self.plain.value_of(run, key)) not in (None, 0)}  # fmt: skip
         some = [v for v in values if v is not None][:60]
         return any(setting_fits(number, a * b) or setting_fits(number, a / b) for a, b in product(some, some) if a != b and abs(a) > 1 and abs(b) > 1)
 
@@ -195,7 +196,7 @@ class Checker:
 
     def _p_value(self, number: Number, sign: str, sentence: Sentence) -> Judged:
         metrics = [t for m in sentence.of("metric") for t in m.targets] or [t for s in sentence.before for m in s.of("metric") for t in m.targets]
-        first, second = pair_of(number, sentence, self.ledger)
+        first, second = pair_of(number, sentence, self.binder)
         found = [(a, b, m, d.p) for a, b, m in product(first, second, dict.fromkeys(metrics)) if a != b
                  and (d := self.ledger.difference(a, b, m)) is not None and d.p is not None]  # fmt: skip
         for a, b, metric, p in found:
@@ -210,7 +211,9 @@ class Checker:
             return Judged("", f"{binding.failed} failed, and a failed run's numbers are never quoted")
         change = change_in(number, sentence)
         if change is not None and change.kind != "mean over runs":
-            return self._changed(number, change, binding, sentence)
+            changed = self._changed(number, change, binding, sentence)
+            if not changed.problem or not change.doubtful:
+                return changed
         if not binding.metrics:
             setting = self.plain.some_setting(number)
             if setting:
@@ -244,7 +247,7 @@ class Checker:
         text = f"{sentence.text} {context}"
         right = [(m, r, a) for m, r in pairs if (a := self.reading(number, m, r, text))]
         if not right:
-            return Judged("", self._wrong(number, pairs, text), self.near(number, binding.metrics, runs))
+            return Judged("", self.wrong(number, pairs, text), self.near(number, binding.metrics, runs))
         if len({(m, r) for m, r, _ in right}) < len(pairs):
             of = " or ".join(dict.fromkeys(f"{r}/{m}" for m, r in pairs[:3]))
             return Judged("", f"it is not said which is meant: {of}", tuple(rf"\res{{{r}/{m}}}" for m, r, _ in right[:3]))
@@ -252,7 +255,7 @@ class Checker:
         bad = half_problem(number, self.ledger, run, metric, text)
         if bad:
             return Judged("", bad, (rf"\resci{{{run}/{metric}}}",))
-        return Judged(f"{aggregation} of {metric} in {self._at(run)}")
+        return Judged(f"{aggregation} of {metric} in {self.at(run)}")
 
     def reading(self, number: Number, metric: str, run: str, text: str) -> str:
         """By which aggregation the number is the metric's value in the run; empty where by none."""
@@ -267,15 +270,15 @@ class Checker:
             return runs
         wanted = runs or tuple(self.ledger.runs)
         for number in sentence.numbers:
-            keys = bind(number, sentence, self.ledger).setting
+            keys = self.binder.bind(number, sentence).setting
             for key in keys:
-                fitting = tuple(r for r in wanted if (v := self.plain._value(r, key)) is not None and setting_fits(number, v))
+                fitting = tuple(r for r in wanted if (v := self.plain.value_of(r, key)) is not None and setting_fits(number, v))
                 if fitting and len(fitting) < len(wanted):
                     wanted = fitting
         return wanted if runs or len(wanted) < len(self.ledger.runs) else runs
 
     def _changed(self, number: Number, change: Change, binding: Binding, sentence: Sentence) -> Judged:
-        first, second = pair_of(number, sentence, self.ledger)
+        first, second = pair_of(number, sentence, self.binder)
         if not binding.metrics:
             return Judged("", "it is not said of which metric this is a change", self.near(number))
         pairs = [(a, b, m) for a, b, m in product(first, second, binding.metrics) if a != b and self.ledger.values(a, m) and self.ledger.values(b, m)]
@@ -298,10 +301,10 @@ class Checker:
         value = {"difference": x - y, "ratio": x / y if y else float("inf"), "relative change": 100 * (x - y) / abs(y) if y else float("inf")}[change.kind]
         return f"{value:.4g}{' %' if change.kind == 'relative change' else ''} ({metric}, {a} against {b})"
 
-    def _wrong(self, number: Number, pairs: Sequence[tuple[str, str]], text: str) -> str:
+    def wrong(self, number: Number, pairs: Sequence[tuple[str, str]], text: str) -> str:
         metric, run = pairs[0]
         mean = self.ledger.mean(run, metric)
-        said = f"{humanised(metric)} of {self.ledger.title(run)} ({run}) is {rounded(mean, 6) if mean is not None else 'not known'}"
+        said = f"{humanised(metric)} of {self.ledger.title(run)} ({run}) is {f'{mean:.6g}' if mean is not None else 'not known'}"
         unit = unit_of(self.ledger, metric)
         elsewhere = next((f"{r}/{m}" for r in self.ledger.runs for m in self.ledger.declared or self.ledger.metric_names[:200]
                           if (m, r) not in pairs and self.reading(number, m, r, text)), "")  # fmt: skip
@@ -314,14 +317,26 @@ class Checker:
                  for m in names for r in (list(runs) or self.ledger.runs) if (v := self.ledger.mean(r, m)) is not None]  # fmt: skip
         return tuple(macro for _, macro in sorted(found)[:3])
 
-    def _at(self, run: str) -> str:
+    def at(self, run: str) -> str:
         commit = self.ledger.commit(run)
         return f"{run} at {commit[:10]}" if commit else run
 
 
-def replace_text(chars: str):  # type: ignore[no-untyped-def]
-    from orchestrator.evidence.claims.records import Text
+def hero(document: Document, lexicon: Lexicon) -> tuple[str, ...]:
+    """The run that the paper is about: the only one besides the baselines, or the one that title and abstract name most."""
+    ledger = lexicon.ledger
+    others = [run for run in ledger.runs if run not in ledger.baselines]
+    if len(others) < 2:
+        return tuple(others)
+    named: Counter[str] = Counter()
+    for block in document.blocks:
+        if block.section in ("title", "abstract"):
+            named.update(m.targets[0] for m in lexicon.find(block.text.chars) if m.kind == "run" and len(m.targets) == 1 and m.targets[0] in others)
+    most = named.most_common(2)
+    return (most[0][0],) if most and (len(most) == 1 or most[0][1] > most[1][1]) else ()
 
+
+def _plain_text(chars: str) -> Text:
     text = Text()
     text.add(chars, 0, 0)
     return text

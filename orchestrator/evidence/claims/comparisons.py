@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.evidence.claims.binding import baseline_mention, referred, subject_of
+from orchestrator.evidence.claims.binding import Binder
 from orchestrator.evidence.claims.lexicon import Mention
+from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.records import CITE
 from orchestrator.evidence.claims.sentences import Sentence
 from orchestrator.evidence.ledger import Ledger
@@ -51,7 +52,7 @@ class Said:
     nearest: tuple[str, ...] = ()
 
 
-def comparisons(sentence: Sentence, ledger: Ledger) -> Iterator[Said]:
+def comparisons(sentence: Sentence, binder: Binder) -> Iterator[Said]:
     """Every comparison in a sentence that can be judged."""
     if _DEFINITION.search(sentence.text) and not sentence.of("run"):
         return
@@ -59,7 +60,7 @@ def comparisons(sentence: Sentence, ledger: Ledger) -> Iterator[Said]:
     for match in _PATTERN.finditer(sentence.text):
         if _is_no_claim(match, sentence):
             continue
-        said = _judge(match, sentence, ledger)
+        said = _judge(match, sentence, binder)
         if said is not None and (said.word, said.problem, said.nearest) not in judged:
             judged.add((said.word, said.problem, said.nearest))
             yield said
@@ -77,22 +78,24 @@ def _is_no_claim(match: re.Match[str], sentence: Sentence) -> bool:
     )  # fmt: skip
 
 
-def _judge(match: re.Match[str], sentence: Sentence, ledger: Ledger) -> Said | None:
+def _judge(match: re.Match[str], sentence: Sentence, binder: Binder) -> Said | None:
     kind = match.lastgroup or ""
-    metric = _metric_for(match, sentence, ledger, kind)
-    if metric is None:
+    ledger = binder.ledger
+    metrics = _metric_for(match, sentence, ledger, kind)
+    if metrics is None:
         return None
+    metrics = binder.narrowed(metrics, Number(match.start(), match.end(), "", 0.0, 1.0), sentence)
     runs = sentence.of("run")
-    reference = referred(sentence, runs)
-    about = _about(match, sentence, ledger, runs, reference)
+    reference = binder.reference(sentence, match.start())
+    about = _about(match, sentence, binder, runs, reference)
     if about is None:
         return None
     if kind in ("best", "worst", "highest", "lowest"):
-        return _judge_extreme(match, kind, metric, about, ledger)
-    against = reference if reference is not None and reference.targets != about.targets else _other(runs, about, ledger)
+        return _judge_extreme(match, kind, metrics, about, ledger)
+    against = reference if reference is not None and reference.targets != about.targets else _other(runs, about, binder)
     if against is None or set(against.targets) == set(about.targets):
         return None
-    return _judge_pair(match, kind, metric, about, against, sentence, ledger)
+    return _judge_pair(match, kind, metrics, about, against, sentence, ledger)
 
 
 def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: str) -> tuple[str, ...] | None:
@@ -113,22 +116,21 @@ def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: 
     return None
 
 
-def _about(match: re.Match[str], sentence: Sentence, ledger: Ledger, runs: Sequence[Mention], reference: Mention | None) -> Mention | None:
-    found = subject_of(sentence, ledger, match.start())
+def _about(match: re.Match[str], sentence: Sentence, binder: Binder, runs: Sequence[Mention], reference: Mention | None) -> Mention | None:
+    found = binder.about(sentence, match.start())
     if found is not None and found.kind == "run" and (reference is None or found.targets != reference.targets):
         return found
     others = [m for m in runs if reference is None or m.targets != reference.targets]
     if others:
         return others[0]
-    own = tuple(run for run in ledger.runs if run not in ledger.baselines)
-    if own and (reference is not None or re.search(r"\b[Ww]e\b|\b[Oo]ur\b", sentence.text)):
-        return Mention("run", own, 0, 0, True)
+    if reference is not None or re.search(r"\b[Ww]e\b|\b[Oo]ur\b", sentence.text):
+        return binder.method(sentence)
     return None
 
 
-def _other(runs: Sequence[Mention], about: Mention, ledger: Ledger) -> Mention | None:
-    others = [m for m in runs if m.targets != about.targets]
-    return others[0] if others else baseline_mention(ledger)
+def _other(runs: Sequence[Mention], about: Mention, binder: Binder) -> Mention | None:
+    others = [m for m in runs if not set(m.targets) & set(about.targets)]
+    return others[0] if others else binder.baseline()
 
 
 def _judge_extreme(match: re.Match[str], kind: str, metrics: tuple[str, ...], about: Mention, ledger: Ledger) -> Said | None:

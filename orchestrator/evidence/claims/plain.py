@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.evidence.claims.numbers import Number, find_numbers
+from orchestrator.evidence.claims.numbers import UNITS, Number, find_numbers
 from orchestrator.evidence.claims.records import CITE, REF
 from orchestrator.evidence.claims.sentences import Sentence
 from orchestrator.evidence.claims.values import rounds_to
@@ -25,6 +25,10 @@ _BOUNDED = re.compile(r"(?:∈|\bin the (?:range|interval)|\bbounded|\bbetween|\
 _COUNTED = re.compile(
     r"^[\s-]*(?:(?:random|independent|different|fresh|separate|training|sound|successful|planned|numbered|completed|failed|non-baseline|baseline|distinct|further|additional|more|such|of (?:the|our|these|those)?|whole|full|ablation|experimental|new|replicate)\s+)*"
     r"(?P<what>seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions|variants|configurations|methods|metrics|experiments|ablations|conditions|models|settings)\b",
+    re.IGNORECASE,
+)
+_HARDWARE = re.compile(
+    r"^[\s-]*(?:\b(?:NVIDIA|Nvidia|AMD|Intel|Google|Apple|a|single|shared|parallel|GB|TB|of)\b\s*)*(?:GPUs?|TPUs?|CPUs?|A100s?|H100s?|H200s?|V100s?|T4s?|P100s?|RTX|GTX|TITAN|Tesla|cores?|nodes?|workers?\b|(?:GB |TB )?(?:of )?(?:RAM|memory|VRAM))",
     re.IGNORECASE,
 )
 _ORDINARY = re.compile(
@@ -61,6 +65,20 @@ class Plain:
         if _ORDINARY.match(after) and not number.unit and not number.times and number.value <= 20 and number.value == int(number.value):
             return "a count of things in the paper"
         return ""
+
+    def hardware(self, number: Number, sentence: Sentence) -> tuple[str, bool] | None:
+        """Whether the hardware a sentence counts is what the runs recorded; None where it counts none."""
+        if not _HARDWARE.match(sentence.text[number.end :] if not number.unit else number.unit + sentence.text[number.end :]):
+            return None
+        if sentence.of("metric"):
+            return None
+        known = {v for run in self.ledger.runs for e in self.ledger.executions(run) for v in e.provenance.hardware.values() if isinstance(v, int | float)}
+        setting = self.some_setting(number)
+        if setting:
+            return setting, True
+        scale = UNITS.get(number.unit, ("", 1.0))[1]
+        right = any(rounds_to(number, float(v)) or rounds_to(number, float(v), scale) or rounds_to(number, float(v) / scale) for v in known)
+        return ("the hardware recorded with the runs", True) if right else ("no run recorded such hardware", False)
 
     def count(self, number: Number, sentence: Sentence) -> tuple[str, bool] | None:
         """Whether a number of seeds, runs, baselines or attempts is right; None where nothing of the kind is counted."""
@@ -99,7 +117,7 @@ class Plain:
         """Whether the number is the value of a setting of that name in the runs, or in any sound run."""
         keys = list(keys)
         wanted = [r for r in runs if r in self.ledger.runs] or self.ledger.runs
-        values = {(run, key): v for run in wanted for key in keys if (v := self._value(run, key)) is not None}
+        values = {(run, key): v for run in wanted for key in keys if (v := self.value_of(run, key)) is not None}
         fitting = [(run, key) for (run, key), v in values.items() if setting_fits(number, v)]
         if fitting:
             run, key = fitting[0]
@@ -111,7 +129,7 @@ class Plain:
         said = ", ".join(sorted({f"{key} = {v:g}" for (_, key), v in values.items()})[:3])
         return said, False
 
-    def _value(self, run: str, key: str) -> float | None:
+    def value_of(self, run: str, key: str) -> float | None:
         value = self.ledger.setting(run, key)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -119,7 +137,7 @@ class Plain:
         """Which setting of any name has the number's value; empty where none has."""
         for run in self.ledger.runs:
             for key in self.ledger.executions(run)[0].settings:
-                value = self._value(run, key)
+                value = self.value_of(run, key)
                 if value is not None and value not in (0, 1) and setting_fits(number, value):
                     return f"setting {key} of {run}"
         return ""

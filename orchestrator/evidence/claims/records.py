@@ -37,6 +37,15 @@ class Claim(BaseModel):
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What came of one number: by what it is supported, or what is wrong with it. Both empty: it claims nothing."""
+
+    support: str = ""
+    problem: str = ""
+    nearest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Atom:
     """A macro of evidence in the text."""
 

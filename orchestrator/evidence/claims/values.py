@@ -57,6 +57,8 @@ def scales(number: Number, ledger: Ledger, metric: str, context: str = "") -> li
     own_kind, own_size = UNITS.get(unit, ("", 1.0))
     if kind == "points":
         return []
+    if number.unit and not kind:
+        return [1.0] if _letters(number.unit) == _letters(unit) or not unit else []
     if kind == "share":
         if own_kind == "share":
             return [1.0]
@@ -70,6 +72,10 @@ def scales(number: Number, ledger: Ledger, metric: str, context: str = "") -> li
     if "%" in context and not own_kind and is_fraction(ledger, metric):
         return [1.0, 0.01] if number.value > 1 else [1.0]
     return [1.0]
+
+
+def _letters(unit: str) -> str:
+    return re.sub(r"\s", "", unit).lower()
 
 
 def is_fraction(ledger: Ledger, metric: str) -> bool:
