@@ -149,7 +149,7 @@ def _swapped(paper: Paper, a: Label, b: Label) -> Mutation:
 
 
 def _number_span(text: str) -> re.Match[str]:
-    found = re.search(r"\d[\d,{}\\]*(?:\.\d+)?|\.\d+", text)
+    found = re.search(r"\d(?:\d|\{?,\}?(?=\d)|\\,(?=\d))*(?:\.\d+)?|\.\d+", text)
     assert found is not None
     return found
 

@@ -65,14 +65,14 @@ def run(
     from orchestrator.idea import load_idea
     from orchestrator.session import create_session, new_folder
 
+    wanted, start = load_idea(idea, idea_name), find_experiment(experiment)
+    folder = new_folder(wanted, out)
     settings = assembly.settings(
         experiment=experiment, model=model, advisor_model=advisor_model, reviewer_model=reviewer_model,
         editor_model=editor_model, runs=runs, seeds=seeds, executor=executor, gpus=gpus, budget_usd=budget_usd,
         budget_tokens=budget_tokens, budget_hours=budget_hours, budget_gpu_hours=budget_gpu_hours, paper=not no_paper,
         network=network, sandbox=not no_sandbox, strict=strict,
     )  # fmt: skip
-    wanted, start = load_idea(idea, idea_name), find_experiment(experiment)
-    folder = new_folder(wanted, out)
     assembly.check_machine(settings)
     session = create_session(folder, wanted, start, settings)
     _go(session, as_json)

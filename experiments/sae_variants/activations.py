@@ -236,18 +236,14 @@ def _store_intact(folder: Path) -> bool:
         size = (folder / "activations.bin").stat().st_size
     except (OSError, ValueError):
         return False
-    return bool(
-        size == info["bytes"] and (folder / "tokens.npy").exists() and (folder / "documents.npy").exists()
-    )
+    return bool(size == info["bytes"] and (folder / "tokens.npy").exists() and (folder / "documents.npy").exists())
 
 
 def _evaluation_intact(folder: Path) -> bool:
     return all((folder / name).exists() for name in ("info.json", "tokens.npy", "documents.npy"))
 
 
-def _sequences(
-    source: Source, model: LanguageModel, part: Part
-) -> tuple[np.ndarray, np.ndarray, list[Document]]:
+def _sequences(source: Source, model: LanguageModel, part: Part) -> tuple[np.ndarray, np.ndarray, list[Document]]:
     documents = load_documents(source.dataset, part)
     limit = source.train_tokens if part == "train" else source.evaluation_tokens
     tokens, owners = model.sequences(documents, source.context, limit)

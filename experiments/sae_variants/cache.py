@@ -50,9 +50,7 @@ def built(folder: Path, build: Callable[[Path], None], intact: Callable[[Path], 
                 _build(folder, build)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise SetupError(
-                f"the disk is full: {folder} cannot be built; free space or set ORCH_CACHE"
-            ) from None
+            raise SetupError(f"the disk is full: {folder} cannot be built; free space or set ORCH_CACHE") from None
         raise SetupError(f"{folder} cannot be built: {error.strerror or error}; set ORCH_CACHE") from None
     return folder
 

@@ -95,9 +95,7 @@ def load_encoder(out_dir: Path, config: dict[str, Any], d_in: int) -> Encoder:
         raise SetupError(f"{path} cannot be read ({error}): save the trained weights there") from None
     kind = config.get("encoder")
     if kind not in ENCODERS:
-        raise SetupError(
-            f"{out_dir / 'sae_config.json'}: encoder is {kind!r}; evaluate.py knows {', '.join(ENCODERS)}"
-        )
+        raise SetupError(f"{out_dir / 'sae_config.json'}: encoder is {kind!r}; evaluate.py knows {', '.join(ENCODERS)}")
     _check_tensors(path, kind, tensors, d_in)
     k, scale = config.get("k", 0), config.get("input_scale", 1.0)
     if kind == "topk" and not (isinstance(k, int) and 0 < k <= len(tensors["b_enc"])):
@@ -215,12 +213,7 @@ def _with_start(residual: Tensor, rest: Tensor) -> Tensor:
 def _cross_entropy(logits: Tensor, tokens: Tensor) -> float:
     """Sum over predictions made at all positions but the first: logits [sequences, context, vocabulary]."""
     flat = logits[:, 1:-1].flatten(0, 1)
-    return (
-        torch.nn.functional.cross_entropy(flat, tokens[:, 2:].flatten(), reduction="none")
-        .double()
-        .sum()
-        .item()
-    )
+    return torch.nn.functional.cross_entropy(flat, tokens[:, 2:].flatten(), reduction="none").double().sum().item()
 
 
 def _divergence(clean: Tensor, changed: Tensor) -> float:
@@ -238,9 +231,7 @@ def finite(metrics: dict[str, float]) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def probing_metrics(
-    model: LanguageModel, layer: int, encoder: Encoder, text: EvaluationText
-) -> dict[str, float]:
+def probing_metrics(model: LanguageModel, layer: int, encoder: Encoder, text: EvaluationText) -> dict[str, float]:
     """Sparse probing on mean-pooled latents and, to compare, on the model's own mean-pooled activations."""
     latents, own = [], []
     for begin in range(0, len(text.tokens), CHUNK):
@@ -257,11 +248,7 @@ def read_config(out_dir: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SetupError(f"{path} cannot be read ({error}): experiment.py must write it") from None
-    if (
-        not isinstance(config, dict)
-        or type(config.get("layer")) is not int
-        or type(config.get("lm_name")) is not str
-    ):
+    if not isinstance(config, dict) or type(config.get("layer")) is not int or type(config.get("lm_name")) is not str:
         raise SetupError(f"{path} must be an object with lm_name (text) and layer (whole number)")
     return config
 
@@ -274,9 +261,7 @@ def evaluate(out_dir: Path) -> dict[str, Any]:
     encoder = load_encoder(out_dir, config, model.d_in)
     text = evaluation_text(source)
     tokens = text.tokens[:CORE_SEQUENCES]
-    settings = {
-        key: value for key, value in asdict(source).items() if key not in ("train_tokens", "precision")
-    }
+    settings = {key: value for key, value in asdict(source).items() if key not in ("train_tokens", "precision")}
     counted = tokens.shape[0] * (tokens.shape[1] - 1)
     described = {"encoder": encoder.kind, "d_in": model.d_in, "d_sae": encoder.d_sae, "core_tokens": counted}
     result: dict[str, Any] = {

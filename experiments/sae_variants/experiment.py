@@ -52,9 +52,7 @@ class Config:
     aux_weight: float = 1 / 4  # α of AuxK (topk kinds); 1/32 in the paper, whose training is far longer
     dead_steps: int = 10  # a latent is dead when it was silent for so many steps
     bandwidth: float = 0.1  # ε of the straight-through estimator (jumprelu)
-    resample_at: tuple[
-        float, ...
-    ] = ()  # shares of the steps after which dead latents are resampled (standard)
+    resample_at: tuple[float, ...] = ()  # shares of the steps after which dead latents are resampled (standard)
     log_every: int = 10
     checkpoint_every: int = 100
 
@@ -365,9 +363,7 @@ def main() -> None:
         default_source(),
     )
     if baseline and baseline not in BASELINES:
-        raise SetupError(
-            f"ORCH_BASELINE: no baseline is called {baseline!r}: there are {', '.join(BASELINES)}"
-        )
+        raise SetupError(f"ORCH_BASELINE: no baseline is called {baseline!r}: there are {', '.join(BASELINES)}")
     cfg = BASELINES[baseline] if baseline else Config()
     if is_smoke():
         cfg = replace(cfg, steps=20, batch_size=256, dead_steps=4, checkpoint_every=10)

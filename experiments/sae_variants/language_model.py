@@ -218,9 +218,7 @@ def _train(training: Training, dataset: str, folder: Path, name: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = _network(training)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=training.learning_rate, betas=(0.9, 0.95), weight_decay=0.1
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=training.learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
@@ -235,8 +233,7 @@ def _train(training: Training, dataset: str, folder: Path, name: str) -> None:
         losses.append(loss.item())
         if step % 50 == 0 or step == training.steps:
             print(
-                f"{name}: step {step} of {training.steps}, loss {losses[-1]:.3f}, "
-                f"{time.monotonic() - began:.0f} s",
+                f"{name}: step {step} of {training.steps}, loss {losses[-1]:.3f}, {time.monotonic() - began:.0f} s",
                 flush=True,
             )
     save_model(model, str(folder / "model.safetensors"))

@@ -75,17 +75,13 @@ def plot_metrics() -> None:
     columns = 3
     rows = -(-len(METRICS) // columns)
     height = rows * (0.9 + 0.22 * len(labels))
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(7.5, height), sharey=True, squeeze=False, layout="constrained"
-    )
+    figure, axes = plt.subplots(rows, columns, figsize=(7.5, height), sharey=True, squeeze=False, layout="constrained")
     names = list(labels.values())
-    for axis, (key, title) in zip(axes.flat, METRICS.items()):
+    for axis, (key, title) in zip(axes.flat, METRICS.items(), strict=False):
         values = [read_metric(run, key) for run in labels]
         for place, value in enumerate(values):
             axis.plot(value, place, "o", color=COLOURS[place % len(COLOURS)], markersize=6)
-            axis.annotate(
-                f"{value:.3g}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize=7
-            )
+            axis.annotate(f"{value:.3g}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize=7)
         axis.set_xlabel(title, fontsize=7.5)
         axis.set_yticks(range(len(names)), names)
         axis.set_ylim(len(names) - 0.4, -0.7)

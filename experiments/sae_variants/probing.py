@@ -83,10 +83,6 @@ def _accuracy(features: np.ndarray, split: Split) -> float:
     label, train_rows, test_rows = split
     scaler = StandardScaler().fit(features[train_rows])
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # that it stopped at its limit of iterations costs a little accuracy, no more
-        model = LogisticRegression(max_iter=200).fit(
-            scaler.transform(features[train_rows]), label[train_rows]
-        )
+        warnings.simplefilter("ignore")  # that it stopped at its limit of iterations costs a little accuracy, no more
+        model = LogisticRegression(max_iter=200).fit(scaler.transform(features[train_rows]), label[train_rows])
     return float(model.score(scaler.transform(features[test_rows]), label[test_rows]))

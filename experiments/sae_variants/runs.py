@@ -48,8 +48,7 @@ class RunLog:
         if step % every and not last:
             return
         values = {
-            name: float(value.detach() if isinstance(value, Tensor) else value)
-            for name, value in numbers.items()
+            name: float(value.detach() if isinstance(value, Tensor) else value) for name, value in numbers.items()
         }
         for name, value in values.items():
             if not math.isfinite(value):
@@ -90,9 +89,7 @@ class RunLog:
         if self.summary["steps"] == 0:
             raise SetupError("nothing was trained: 0 steps were taken")
         parameters = list(self._model.parameters())
-        if self.first_step == 0 and all(
-            torch.equal(a, b) for a, b in zip(self._start, parameters, strict=True)
-        ):
+        if self.first_step == 0 and all(torch.equal(a, b) for a, b in zip(self._start, parameters, strict=True)):
             raise SetupError("nothing was trained: every weight is what it was at the start")
         self.summary["seconds"] = round(self.seconds, 3)
         return self.summary

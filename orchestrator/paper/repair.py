@@ -32,7 +32,7 @@ class Repaired:
 
 
 def repair(tex: str, figures: set[str], bib_keys: set[str]) -> Repaired:
-    """`tex` with everything mended that needs no judgement. `figures`: files there are; `bib_keys`: entries there are."""
+    """`tex` with everything mended that needs no judgement. `figures`: the files, `bib_keys`: the entries there are."""
     steps: list[tuple[str, Callable[[str], str]]] = [
         ("Markdown turned into LaTeX", markdown),
         ("HTML tags taken out", html),
@@ -133,8 +133,8 @@ def close_environments(tex: str) -> str:
         elif kind == "end" and name not in stack:
             continue
         else:
-            keep = (lambda top: top != name) if kind == "end" else (lambda top: top != "document")  # noqa: B023
-            while stack and keep(stack[-1]):
+            enclosing = name if kind == "end" else "document"
+            while stack and stack[-1] != enclosing:
                 out.append(f"\\end{{{stack.pop()}}}\n")
             if kind == "end":
                 stack.pop()

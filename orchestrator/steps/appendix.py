@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.records import Evidence
+from orchestrator.records import Evidence, Scalar
 from orchestrator.steps.context import Work
+from orchestrator.steps.planning import command
 
 
 def write_appendix(work: Work) -> None:
@@ -31,14 +32,14 @@ def _tried(evidence: list[Evidence]) -> list[str]:
 def _reproduce(work: Work, evidence: list[Evidence]) -> list[str]:
     rows = [rf"{escape(e.run)} & {e.seed} & \texttt{{{_commit(e)}}} & {_seconds(e)} & {e.status} \\" for e in evidence]
     first = evidence[0].provenance
-    hardware = ", ".join(f"{k}: {v}" for k, v in first.hardware.items() if v)
+    hardware = ", ".join(_fact(name, value) for name, value in first.hardware.items() if value)
     packages = ", ".join(
         f"{k} {v}" for k, v in first.packages.items() if k in ("torch", "transformers", "numpy", "datasets")
     )
     box = "Code ran in a sandbox." if work.settings.sandbox else r"\textbf{Code ran without a sandbox.}"
     return [
         r"\section{Reproducibility}",
-        rf"Command: \texttt{{{escape(work.experiment.command)}}}.",
+        rf"Command: \texttt{{{_command(work)}}}.",
         rf"Python {escape(first.python or 'unknown')}; {escape(packages)}.",
         rf"Hardware: {escape(hardware)}.",
         box,
@@ -55,7 +56,18 @@ def _commit(evidence: Evidence) -> str:
 
 def _seconds(evidence: Evidence) -> str:
     wall = evidence.provenance.wall_seconds
-    return "unknown" if wall is None else f"{wall:.0f}"
+    return "unknown" if wall is None else f"{wall:.1f}"
+
+
+def _command(work: Work) -> str:
+    return escape(command(work, "run_i")).replace("--", "-{}-")
+
+
+def _fact(name: str, value: Scalar) -> str:
+    """`memory_bytes: 25276510208` as a person writes it."""
+    if name == "memory_bytes" and isinstance(value, int):
+        return f"memory: {value / 1e9:.0f} GB"
+    return f"{name}: {value}"
 
 
 def escape(text: str) -> str:

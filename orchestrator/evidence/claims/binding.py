@@ -23,6 +23,8 @@ _LINK_AFTER = re.compile(
     r"|percentage|change|difference|gap|for|a|decline|growth|saving|speed-?up|test|final|total|loss|active|distinct|different|as|low|high|much|random|training|hidden|environment|parallel|initial|peak)\b[\s)-]*){0,6}"
 )
 
+_VERSUS = re.compile(r"\b(?:vs\.?|versus|against|compared|to)\b|→|–")
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -88,12 +90,28 @@ class Binder:
             return before, True
         if after is not None:
             return after, True
+        counted = _counts_things(number, sentence)
+        if counted:
+            return None, False
+        by_order = self._in_order(number, sentence)
+        if by_order is not None:
+            return by_order, True
         head = number_list(number, sentence)[0]
         if head is not number:
             found = _attached_before(head, sentence, named)
             if found is not None and found.kind == "metric":
                 return found, True
         return self._near(number, sentence), False
+
+    def _in_order(self, number: Number, sentence: Sentence) -> Mention | None:
+        """"(1 and 2)" after a clause that named two metrics in this order."""
+        numbers = number_list(number, sentence)
+        bounds = sentence.parenthesis(number.start) or sentence.clause(number.start)
+        metrics = sentence.of("metric")
+        if len(numbers) < 2 or any(bounds[0] <= m.start < bounds[1] for m in metrics):
+            return None
+        ahead = list({m.targets: m for m in metrics if m.end <= numbers[0].start}.values())
+        return ahead[numbers.index(number)] if len(ahead) == len(numbers) and not _VERSUS.search(sentence.text[numbers[0].end : numbers[1].start]) else None
 
     def _near(self, number: Number, sentence: Sentence) -> Mention | None:
         """The nearest metric that the unit allows: in its brackets, before it, after it, in the sentences before."""
@@ -218,6 +236,17 @@ def _nearest(number: Number, sentence: Sentence, metrics: Sequence[Mention]) -> 
         if group:
             return min((m for m in group if m.start == group[0].start), key=lambda m: m.weak)
     return None
+
+
+def _counts_things(number: Number, sentence: Sentence) -> bool:
+    """Whether a whole number counts what follows it: 18 layers, 26 letters."""
+    if number.unit or number.times or number.half or number.step < 1 or number.value < 1:
+        return False
+    noun = re.match(r"[\s-]+(?:[a-z]+[\s-])?(?P<noun>[a-z]{3,}s)\b", sentence.text[number.end :])
+    if noun is None or noun["noun"] in ("points", "times", "versus", "less", "this", "its", "was", "has", "is", "across", "as", "seconds", "respectively", "towards", "plus", "perhaps"):
+        return False
+    span = number.end + noun.start("noun"), number.end + noun.end("noun")
+    return not any(m.start < span[1] and span[0] < m.end for m in sentence.of("metric", "run"))
 
 
 def _merged(found: list[Mention]) -> Mention:

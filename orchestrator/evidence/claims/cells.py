@@ -75,8 +75,13 @@ def _quantity(checker: Checker, found: dict[str, list[Mention]], cell: Cell, tab
             return strong[-1].targets, ()
     for side in ("column", "row"):
         settings = [m for m in found[side] if m.kind == "setting" and not m.weak]
-        if settings and side == "column":
+        if settings and side == "column" and not metrics_of_heading(cell.column, checker.ledger, least=1.5):
             return (), settings[-1].targets
+    for side in ("corner", "caption"):
+        facets = [m for s in ("column", "row") for m in found[s] if m.kind == "facet"]
+        named = [m for m in found[side] if m.kind == "metric" and not m.weak]
+        if facets and len({m.targets for m in named}) == 1 and checker.lexicon.having(named[0].targets, facets[0].targets):
+            return named[0].targets, ()
     for heading in (cell.column, cell.row):
         by_words = metrics_of_heading(heading, checker.ledger)
         if by_words:

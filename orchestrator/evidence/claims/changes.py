@@ -30,7 +30,7 @@ _NOUN_OF = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    rf"^[\s-]*(?:\b(?:relative|absolute|a|the|point|points|percentage|statistically|significant(?:ly)?|overall|average|mean|in)\b\s*)*(?:{_ANY})\b", re.IGNORECASE
+    rf"^[\s-]*(?:\b(?:relative(?! terms)|absolute|a|the|point|points|percentage|statistically|significant(?:ly)?|overall|average|mean|in)\b\s*)*(?:{_ANY}|relative terms)\b", re.IGNORECASE
 )
 _AFTER_METRIC = re.compile(r"^\s*(?:\w+\s+){1,3}(?:reduction|improvement|gain|increase|decrease|drop|rise|decline|loss|difference|gap|saving|speed-?up)\b", re.IGNORECASE)
 _OVER_RUNS = re.compile(r"\b(?:averaged?|mean)\b[^.;]{0,40}\b(?:over|across|of)\b[^.;]{0,20}\b(?:runs|variants|methods|baselines|configurations|models|conditions)\b", re.I)
@@ -61,6 +61,8 @@ def change_in(number: Number, sentence: Sentence) -> Change | None:
         return Change("mean over runs", "")
     if re.search(r"\bto\s+(?:about\s+|only\s+|just\s+)?$", before) or (_BY.search(before) and not re.search(rf"\b{_ANY}\b", text, re.IGNORECASE)):
         return None
+    if re.match(r"[\s)]*(?:in )?relative(?:ly| terms)", after):
+        return Change("relative change", sign)
     said = _BY.search(before) or _NOUN_OF.search(before) or _AFTER.match(after) or (number.share and _AFTER_METRIC.match(after))
     points = UNITS.get(number.unit, ("",))[0] == "points"
     if said or points:
@@ -78,6 +80,8 @@ def _sign(number: Number, sentence: Sentence, text: str) -> str:
     start, end = sentence.clause(number.start)
     near = re.match(r"[^,;.]{0,28}", text[number.end :])
     places = [(near[0] if near else "", min), (text[start : number.start], max), (text[number.end : end], min), (text[: number.start], max)]
+    if number.times and re.match(r"\s*(?:the|that|those|as|what)\b", text[number.end :]):
+        return ""
     if number.spelled:
         places.insert(0, (number.written, min))
     for place, choose in places:
@@ -103,14 +107,16 @@ def pair_of(number: Number, sentence: Sentence, binder: Binder) -> tuple[tuple[s
         about = binder.method(sentence)
     if reference is None:
         others = [m for m in runs if about and not set(m.targets) & set(about.targets)]
-        reference = next((m for m in others if set(m.targets) <= set(ledger.baselines)), others[0] if others else _reference_said_before(sentence, binder))
+        reference = next((m for m in others if set(m.targets) <= set(ledger.baselines)), None) or _reference_said_before(sentence, binder)
+        if reference is None and len(ledger.baselines) != 1 and len({m.targets for m in others}) == 1:
+            reference = others[0]
     base = reference or binder.baseline()
     return about.targets if about else (), base.targets if base else ()
 
 
 def _reference_said_before(sentence: Sentence, binder: Binder) -> Mention | None:
     """A change said without the other side in a sentence that names no run is against the one named before."""
-    if sentence.of("run"):
+    if any(set(m.targets) & set(binder.ledger.baselines) for m in sentence.of("run")):
         return None
     return next((found for earlier in reversed(sentence.before) if (found := binder.reference(earlier, 0)) is not None), None)
 

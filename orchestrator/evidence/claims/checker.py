@@ -12,7 +12,7 @@ from itertools import product
 from orchestrator.evidence.claims.binding import Binder, Binding
 from orchestrator.evidence.claims.cells import claims_of_table
 from orchestrator.evidence.claims.changes import Change, change_in, fits, mean_over_runs, pair_of
-from orchestrator.evidence.claims.comparisons import comparisons
+from orchestrator.evidence.claims.comparisons import comparisons, timing
 from orchestrator.evidence.claims.lexicon import Lexicon
 from orchestrator.evidence.claims.names import names
 from orchestrator.evidence.claims.numbers import Number
@@ -155,6 +155,10 @@ class Checker:
         binding = self.binder.bind(number, sentence)
         if binding.setting:
             return self._setting(number, binding, sentence)
+        if not binding.attached and not number.spelled and not (strict and binding.metrics):
+            loose = self.plain.loosely_named(number, sentence)
+            if loose:
+                return self._setting(number, replace(binding, setting=loose), sentence)
         if number.times and number.spelled and not binding.metrics:
             return Judged()
         results_like = strict or bool(binding.metrics and (_RESULT_WORDS.search(sentence.text) or sentence.of("run")))
@@ -212,7 +216,8 @@ class Checker:
         change = change_in(number, sentence)
         if change is not None and change.kind != "mean over runs":
             changed = self._changed(number, change, binding, sentence)
-            if not changed.problem or not change.doubtful:
+            negative = any(v < 0 for m in binding.metrics for r in self.ledger.runs for v in self.ledger.values(r, m))
+            if not changed.problem or not (change.doubtful and negative):
                 return changed
         if not binding.metrics:
             setting = self.plain.some_setting(number)
@@ -221,7 +226,7 @@ class Checker:
             if binding.failed:
                 return Judged()
             return Judged("", "no metric is named that this could be a value of", self.near(number))
-        if change is not None and any(mean_over_runs(number, runs, m, self.ledger) for m in binding.metrics for runs in self._groups(binding)):
+        if change is not None and change.kind == "mean over runs" and any(mean_over_runs(number, runs, m, self.ledger) for m in binding.metrics for runs in self._groups(binding)):
             return Judged(f"mean of {binding.metrics[0]} over runs")
         target = self._target(number, binding, sentence)
         return target or self._valued(number, binding, sentence)
@@ -279,13 +284,16 @@ class Checker:
 
     def _changed(self, number: Number, change: Change, binding: Binding, sentence: Sentence) -> Judged:
         first, second = pair_of(number, sentence, self.binder)
+        timed = timing(self.ledger)
+        if change.sign in ("faster", "slower") and not binding.attached and timed:
+            binding = replace(binding, metrics=(timed,))
         if not binding.metrics:
             return Judged("", "it is not said of which metric this is a change", self.near(number))
         pairs = [(a, b, m) for a, b, m in product(first, second, binding.metrics) if a != b and self.ledger.values(a, m) and self.ledger.values(b, m)]
         right = [(a, b, m, how) for a, b, m in pairs if (how := fits(number, change, a, b, m, self.ledger))]
         if right and len(right) == len(pairs):
             return Judged(right[0][3])
-        if change.sign == "" and not right:
+        if change.sign == "" and not right and not number.signed:
             right = [(a, b, m, how) for a, b, m in pairs if (how := fits(number, change, b, a, m, self.ledger))]
             if right and len(right) == len(pairs):
                 return Judged(right[0][3])
@@ -332,8 +340,14 @@ def hero(document: Document, lexicon: Lexicon) -> tuple[str, ...]:
     for block in document.blocks:
         if block.section in ("title", "abstract"):
             named.update(m.targets[0] for m in lexicon.find(block.text.chars) if m.kind == "run" and len(m.targets) == 1 and m.targets[0] in others)
-    most = named.most_common(2)
-    return (most[0][0],) if most and (len(most) == 1 or most[0][1] > most[1][1]) else ()
+    most = named.most_common()
+    tied = [run for run, times in most if times == most[0][1]]
+    primary = next((m.name for m in ledger.declared.values() if m.direction), "")
+    ranked = {run: mean for run in tied if (mean := ledger.mean(run, primary)) is not None}
+    if len(tied) > 1 and len(ranked) == len(tied):
+        choose = max if ledger.metric(primary).direction == "max" else min
+        return (choose(ranked, key=lambda run: ranked[run]),)
+    return (tied[0],) if len(tied) == 1 else ()
 
 
 def _plain_text(chars: str) -> Text:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from orchestrator.evidence.claims.binding import Binder
 from orchestrator.evidence.claims.lexicon import Mention
-from orchestrator.evidence.claims.numbers import Number
+from orchestrator.evidence.claims.numbers import UNITS, Number
 from orchestrator.evidence.claims.records import CITE
 from orchestrator.evidence.claims.sentences import Sentence
+from orchestrator.evidence.claims.values import unit_of
 from orchestrator.evidence.ledger import Ledger
 
 _WORDS = (
@@ -19,10 +20,10 @@ _WORDS = (
     ("worst", r"worst|weakest|poorest"),
     ("highest", r"highest|largest|greatest|most accurate"),
     ("lowest", r"lowest|smallest|fewest|least"),
-    ("better", r"better|outperform(?:s|ed|ing)?|improv(?:es|ed|ing)|improvements?|beat(?:s|ing)?|surpass(?:es|ed|ing)?|superior|gains?|wins?|stronger|more accurate"),
-    ("worse", r"worse|underperform(?:s|ed|ing)?|degrad(?:es|ed|ing)|degradation|inferior|hurts?|harms?|deteriorat(?:es|ed|ing)|weaker|trails"),
-    ("up", r"higher|larger|greater|increas(?:es|ed|ing)|rais(?:es|ed|ing)|ris(?:es|ing)|rose|more|exceed(?:s|ed|ing)?|grows|grew|boost(?:s|ed|ing)?"),
-    ("down", r"lower(?:s|ed|ing)?|smaller|fewer|less|reduc(?:es|ed|ing)|reductions?|decreas(?:es|ed|ing)|drop(?:s|ped|ping)?|falls|fell|cuts|declin(?:es|ed|ing)|shrinks"),
+    ("better", r"faster|quicker|better|outperform(?:s|ed|ing)?|improv(?:es?|ed|ing)|improvements?|beat(?:s|ing)?|surpass(?:es|ed|ing)?|superior|gains?|wins?|stronger|more accurate"),
+    ("worse", r"slower|worse|underperform(?:s|ed|ing)?|degrad(?:es?|ed|ing)|degradation|inferior|hurts?|harms?|deteriorat(?:es|ed|ing)|weaker|trails"),
+    ("up", r"higher|larger|greater|increas(?:es?|ed|ing)|rais(?:es?|ed|ing)|ris(?:es?|ing)|rose|more|exceed(?:s|ed|ing)?|grows?|grew|boost(?:s|ed|ing)?"),
+    ("down", r"lower(?:s|ed|ing)?|smaller|fewer|less|reduc(?:es?|ed|ing)|reductions?|decreas(?:es?|ed|ing)|drop(?:s|ped|ping)?|falls?|fell|cuts?|declin(?:es?|ed|ing)|shrinks"),
 )  # fmt: skip
 _PATTERN = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in _WORDS), re.IGNORECASE)
 _SUPPOSED = re.compile(
@@ -72,10 +73,17 @@ def _is_no_claim(match: re.Match[str], sentence: Sentence) -> bool:
     inside = any(m.start <= match.start() < m.end for m in sentence.mentions)
     cited = CITE in sentence.text and not sentence.of("run")
     return bool(
-        inside or cited or _SUPPOSED.search(sentence.text[start : match.start()]) or _PURPOSE.search(before) or _NOT_SAID.search(after)
+        inside or _is_amount(match, sentence) or cited or _SUPPOSED.search(sentence.text[start : match.start()]) or _PURPOSE.search(before) or _NOT_SAID.search(after)
         or (match.lastgroup in ("up", "down") and re.match(r"\s*(?:or equal|bounds?|layers?|model|models|than (?:\d|one|two|three))", after))
         or (match[0].lower() == "more" and re.match(r"\s+(?:than|recent|general|stable|interpretable|robust|and|broad|work|seeds|runs|detail)", after) and not re.match(r"\s+than\s+(?:the|our)", after))
     )  # fmt: skip
+
+
+def _is_amount(match: re.Match[str], sentence: Sentence) -> bool:
+    """A noun such as "gain" whose size follows: the number is judged instead."""
+    noun = re.fullmatch(r"(?:improvement|gain|reduction)s?", match[0], re.IGNORECASE)
+    _, end = sentence.clause(match.start())
+    return bool(noun) and any(match.end() <= n.start < end for n in sentence.numbers)
 
 
 def _judge(match: re.Match[str], sentence: Sentence, binder: Binder) -> Said | None:
@@ -100,6 +108,9 @@ def _judge(match: re.Match[str], sentence: Sentence, binder: Binder) -> Said | N
 
 def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: str) -> tuple[str, ...] | None:
     """The metric the word is about: right after it, before it in the clause, anywhere; for a bare "better" the first declared."""
+    if match[0].lower() in ("faster", "quicker", "slower"):
+        timed = timing(ledger)
+        return (timed,) if timed else None
     named = sentence.of("metric")
     start, end = sentence.clause(match.start())
     after = [m for m in named if match.end() <= m.start < end and not re.search(r"[,;]|\bwhile\b", sentence.text[match.end() : m.start])]
@@ -116,13 +127,19 @@ def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: 
     return None
 
 
+def timing(ledger: Ledger) -> str | None:
+    """The one declared metric that says how long something takes, or how fast it is; None where there are several."""
+    kinds = [m for m in ledger.declared if UNITS.get(unit_of(ledger, m), ("",))[0] == "time" or re.search(r"/s$|per_second|throughput|speed", f"{m} {unit_of(ledger, m)}")]
+    return kinds[0] if len(kinds) == 1 else None
+
+
 def _about(match: re.Match[str], sentence: Sentence, binder: Binder, runs: Sequence[Mention], reference: Mention | None) -> Mention | None:
     found = binder.about(sentence, match.start())
     if found is not None and found.kind == "run" and (reference is None or found.targets != reference.targets):
         return found
     others = [m for m in runs if reference is None or m.targets != reference.targets]
     if others:
-        return others[0]
+        return others[0] if len({m.targets for m in others}) == 1 and reference is not None else None
     if reference is not None or re.search(r"\b[Ww]e\b|\b[Oo]ur\b", sentence.text):
         return binder.method(sentence)
     return None

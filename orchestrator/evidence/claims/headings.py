@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.evidence.claims.lexicon import alike
 from orchestrator.evidence.claims.numbers import UNITS
 from orchestrator.evidence.claims.values import unit_of
 from orchestrator.evidence.ledger import Ledger, humanised
@@ -12,27 +13,19 @@ _WORD = re.compile(r"[^\W_]+")
 _SKIPPED = {"the", "of", "in", "at", "on", "per", "and", "mean", "value", "test", "avg", "average", "rate", "score"}
 
 
-def metrics_of_heading(heading: str, ledger: Ledger) -> tuple[str, ...]:
+def metrics_of_heading(heading: str, ledger: Ledger, least: float = 1.0) -> tuple[str, ...]:
     """The declared metrics whose names share the most words with a heading; none where none shares any."""
     words = [w.lower() for w in _WORD.findall(re.sub(r"[↑↓]", " ", heading))]
     if not words:
         return ()
     scores = {metric: _score(words, metric, ledger) for metric in ledger.declared or ledger.metric_names[:300]}
     best = max(scores.values(), default=0.0)
-    return tuple(metric for metric, score in scores.items() if score == best) if best >= 1 else ()
+    return tuple(metric for metric, score in scores.items() if score == best) if best >= least else ()
 
 
 def _score(words: list[str], metric: str, ledger: Ledger) -> float:
     names = [w.lower() for w in _WORD.findall(f"{metric.replace('_', ' ')} {humanised(metric)}")]
-    shared = {w for w in words if w not in _SKIPPED and any(_alike(w, name) for name in names if name not in _SKIPPED)}
+    shared = {w for w in words if w not in _SKIPPED and any(alike(w, name) for name in names if name not in _SKIPPED)}
     unit, written = unit_of(ledger, metric), " ".join(words)
     same_unit = unit and (unit.lower() in written.split() or any(UNITS.get(w, ("", 0)) == UNITS.get(unit, ("-", 0)) for w in words))
     return len(shared) + (0.5 if same_unit and shared else 1.0 if same_unit else 0.0)
-
-
-def _alike(word: str, name: str) -> bool:
-    """Whether one is the other, its plural or its beginning."""
-    if word == name or word.removesuffix("s") == name.removesuffix("s"):
-        return True
-    short, long = sorted((word, name), key=len)
-    return len(short) >= 3 and long.startswith(short)

@@ -13,7 +13,8 @@ REFERENCE = re.compile(
     r"\b(?:vs\.?|versus|against|compared (?:to|with|against)|in comparison (?:to|with)|relative to|with respect to|than|over|down from|up from|rather than|instead of"
     r"|outperform(?:s|ed|ing)?|beat(?:s|ing|en)?|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|underperform(?:s|ed|ing)?|improv(?:es?|ed|ing|ements?) (?:on|over|upon)|from|match(?:es|ed|ing)?|trails?|behind|ahead of"
     r"|that of|those of|dominates?|below|above|within (?:the )?noise of|(?:on par|comparable|similar|equal|identical|close|inferior|superior|tied|indistinguishable) (?:with|to|from)"
-    r"|(?:difference|different|distinguishable) (?:from|to)|as (?:many|much|high|low|large|small|fast|slow|long|good|accurate|few)\b[^.,;]{0,24}? as)\b"
+    r"|(?:difference|different|distinguishable) (?:from|to)|as (?:many|much|high|low|large|small|fast|slow|long|good|accurate|few)\b[^.,;]{0,24}? as)\b",
+    re.IGNORECASE,
 )
 """What stands before the run that another is compared with."""
 _TO_RUN = re.compile(
@@ -24,6 +25,8 @@ _RUN_AFTER = re.compile(
     re.IGNORECASE,
 )
 _STEP = re.compile(r"\s*(?:,|/|\band\b|,\s*and\b|\bor\b|&|;|,?\s*to\b|→|vs\.?|versus|–)\s*(?:(?:the|a|an|our|on|in|of|for|by|about|is|was)\s+)*", re.IGNORECASE)
+_PATIENT = re.compile(r"\b(?:reduc|rais|lower|increas|decreas|improv|cut|lift|boost|bring|doubl|halv|degrad)(?:es|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$")
+"""A run whose metric another one changes: "raises the accuracy of A"."""
 _AGAINST = re.compile(r"\b(?:vs\.?|versus|against|compared|than|from|relative)\b")
 _GOES_ON = re.compile(r"\s*(?:[.,;:)\]]|$|(?:for|on|in|with|respectively|at|of|and|or|to|while|across|whereas|when|under|by|after|from|is|are|as|%)\b|[^\sA-Za-z])")
 
@@ -168,12 +171,18 @@ def references(sentence: Sentence, runs: Sequence[Mention]) -> list[Mention]:
             continue
         found += [m for m in behind if m.start == behind[0].start]
         enumeration = next((e for e in mention_lists(sentence, behind) if e[0].start == behind[0].start), [])
-        found += [m for e in enumeration[1:] for m in behind if m.start == e.start]
+        if enumeration and re.search(r"\b(?:and|or)\b", sentence.text[enumeration[-2].end : enumeration[-1].start]):
+            found += [m for e in enumeration[1:] for m in behind if m.start == e.start]
+    found += [m for m in runs if _PATIENT.search(sentence.masked("metric", until=m.start)) and _follows_metric(sentence, m)]
     for between in re.finditer(r"\bbetween\b", sentence.text):
         pair = [m for m in runs if m.start >= between.end()]
         if len(pair) >= 2 and re.fullmatch(r"\s+and\s+(?:the\s+)?", sentence.text[pair[0].end : pair[1].start]):
             found.append(pair[1])
     return found
+
+
+def _follows_metric(sentence: Sentence, run: Mention) -> bool:
+    return any(re.fullmatch(r"\s+(?:of|for)\s+(?:the\s+)?", sentence.text[m.end : run.start]) for m in sentence.of("metric"))
 
 
 def one_of(found: Sequence[Mention], number: Number) -> Mention | None:
@@ -190,6 +199,8 @@ def _reference_before(number: Number, sentence: Sentence) -> re.Match[str] | Non
         return None
     last = words[-1]
     tail = sentence.text[last.end() : number.start]
+    if last.start() < sentence.clause(number.start)[0]:
+        return None
     earlier = [n for n in sentence.numbers if last.end() <= n.start and n.end <= number.start]
     if re.search(r"\b(?:to|by)\s*(?:about|roughly|only|just|nearly)?\s*$", tail) or re.search(r"[;]", tail):
         return None
@@ -211,7 +222,7 @@ def subject(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Ment
     others = {m.start for m in references(sentence, runs)}
     own = [m for m in runs if start <= m.start and m.end <= number.start and m.start not in others]
     if own:
-        return _fullest(runs, own[-1])
+        return _composed(own) or _fullest(runs, own[-1])
     earlier = [m for m in runs if m.end <= start]
     if earlier and re.match(r",\s*(?:which|whose|where)", sentence.text[start : start + 12]) and earlier[-1].start not in others:
         return earlier[-1]
@@ -221,6 +232,14 @@ def subject(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Ment
     later = [m for m in runs if number.end <= m.start < end and m.start not in others]
     passive = later and re.search(r"\b(?:by|for|with|of|in)\s+(?:the |our |an? )?$", sentence.text[: later[0].start])
     return _fullest(runs, later[0]) if passive else None
+
+
+def _composed(own: Sequence[Mention]) -> Mention | None:
+    """"With learned weights, the two-branch model": a run named in part beside the one it builds on means itself."""
+    for weak in own:
+        if weak.weak and not weak.role and len(weak.targets) == 1 and any(weak.targets[0] in m.extended_by for m in own if not m.weak):
+            return weak
+    return None
 
 
 def _fullest(mentions: Sequence[Mention], chosen: Mention) -> Mention:

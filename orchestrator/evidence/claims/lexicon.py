@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import permutations
 from typing import Literal
 
@@ -32,11 +33,11 @@ _SYNONYMS = {
     "latency": ("inference time",), "throughput": ("tokens per second",), "wall time": ("wall clock time", "training time", "run time"), "train": ("training",), "rew": ("reward",),
     "ret": ("return",), "err": ("error",), "corr": ("correlation",), "explained variance": ("variance explained", "ev"), "frac alive": ("alive fraction", "fraction of alive features", "alive features", "alive latents"),
     "bleu": ("bleu score",), "rouge": ("rouge score",), "gpu": ("gpu",), "peak mem": ("peak memory",), "k": ("top k",), "ctx len": ("context length",), "seq len": ("sequence length",),
-    "epochs": ("epoch",), "lambda": ("λ",), "l1 coeff": ("l1 coefficient", "sparsity coefficient", "sparsity penalty"), "hr": ("hit rate",), "success rate": ("success",),
+    "iters": ("iterations", "steps"), "n embd": ("embedding size", "embedding dimension", "model width"), "embd": ("embedding",), "n layer": ("layers",), "n head": ("heads", "attention heads"), "epochs": ("epoch",), "seconds": ("time",), "minutes": ("time",), "lambda": ("λ",), "l1 coeff": ("l1 coefficient", "sparsity coefficient", "sparsity penalty"), "hr": ("hit rate",), "success rate": ("success",),
 }  # fmt: skip
 _UNIT_WORDS = {"ms", "s", "sec", "secs", "seconds", "pct", "percent", "gb", "mb", "kb", "db", "min", "minutes", "hours", "h"}
 _DROPPABLE = {"mean", "avg", "average", "score", "final", "test", "eval", "total", "overall", "value", "rate", "metric", "best", "num", "n", "val", "global"}
-_DROPPABLE_SETTING = {"num", "n", "max", "size", "name", "total", "coeff", "coefficient", "lm", "target", "path", "type"}
+_DROPPABLE_SETTING = {"num", "n", "max", "size", "name", "total", "coeff", "coefficient", "lm", "target", "path", "type", "deg", "h", "s", "ms", "gb", "mb"}
 _GENERIC = {
     "the", "a", "an", "of", "with", "and", "or", "to", "in", "on", "for", "by", "from", "at", "as", "is", "are", "be", "it", "its", "plus", "no", "not", "only", "using", "use",
     "method", "model", "models", "approach", "run", "runs", "experiment", "training", "train", "trained", "new", "our", "ours", "this", "that", "more", "less", "without", "add",
@@ -45,6 +46,7 @@ _GENERIC = {
     "larger", "smaller", "high", "low", "first", "second", "final", "improved", "increase", "decrease", "reduced", "increased", "combined", "combination", "rate", "size", "learning",
     "features", "feature", "test", "time", "step", "steps",
 }  # fmt: skip
+_FILLERS = {"model", "method", "sae", "network", "variant", "baseline", "run", "approach", "version", "the", "a"}
 _STOP = {"the", "a", "an", "of", "with", "and", "or", "to", "in", "on", "for", "by", "from", "at", "as", "is", "no", "without", "plus", "using"}
 _METHOD = (
     "our method", "our approach", "our model", "our proposed method", "the proposed method", "the proposed approach", "our proposal", "proposed method", "our variant",
@@ -69,6 +71,8 @@ class Mention:
     plural: bool = False
     role: bool = False
     """Named by what it is to the paper: "our method", "the baseline"."""
+    extended_by: tuple[str, ...] = ()
+    """Runs whose names hold this run's name and more."""
 
 
 @dataclass
@@ -86,6 +90,7 @@ class Lexicon:
         for run in self.ledger.failed:
             self._add_run(run, "failed")
         self._add_roles()
+        self._add_partial_metrics()
         self._add_partial_titles()
         self._add_settings()
         self._add_facets()
@@ -112,11 +117,18 @@ class Lexicon:
             if re.search(r"[.!?;,:()%\ue000-\ue002]\s|[,;()\ue000-\ue002]|\n\s*\n", text[start:end]):
                 continue
             joined = "".join(word for word, _, _ in words[i : i + count])
-            entries = self.names.get(joined) or self.names.get(joined.removesuffix("s"))
+            bare = "".join(word for n, (word, _, _) in enumerate(words[i : i + count]) if word not in _FILLERS or n in (0, count - 1))
+            entries = self.names.get(joined) or self.names.get(joined.removesuffix("s")) or self.names.get(bare)
             if entries:
                 plural = joined.endswith("s") and joined not in self.names
-                return _mentions(entries, start, end, plural, text[start:end]), count
+                found = _mentions(entries, start, end, plural, text[start:end])
+                return [replace(m, extended_by=self._extended.get(m.targets[0], ())) if m.kind == "run" else m for m in found], count
         return [], 1
+
+    @cached_property
+    def _extended(self) -> dict[str, tuple[str, ...]]:
+        names = {run: ["".join(_WORD.findall(t.lower())) for t in self.titles(run)] for run in self.ledger.runs}
+        return {run: tuple(r for r in names if r != run and any(a and a in b and a != b for a in names[run] for b in names[r])) for run in names}
 
     def _put(self, phrase: str, kind: MentionKind, target: str, weak: bool = False) -> None:
         key = "".join(_WORD.findall(phrase.lower()))
@@ -209,6 +221,18 @@ class Lexicon:
             for shorter in _shortened(_split(level), {"data", "dataset", "char", "set", "eval"}):
                 self._put(" ".join(shorter), "facet", level, weak=True)
 
+    def _add_partial_metrics(self) -> None:
+        """Parts of metrics' names that no other declared metric has."""
+        owners: dict[str, set[str]] = {}
+        for metric in self.ledger.declared or self.ledger.metric_names[:300]:
+            for phrase in _sub_phrases(_split(metric.rsplit(".", 1)[-1])):
+                owners.setdefault(phrase, set()).add(metric)
+        for phrase, metrics in owners.items():
+            same_name = len({m.rsplit(".", 1)[-1] for m in metrics}) == 1
+            if same_name and "".join(phrase.split()) not in self.names:
+                for metric in metrics:
+                    self._put(phrase, "metric", metric, weak=True)
+
     def _add_settings(self) -> None:
         keys = {key for run in self.ledger.runs for key in self.ledger.executions(run)[0].settings}
         for key in sorted(keys)[:2000]:
@@ -240,6 +264,18 @@ def _split(name: str) -> list[str]:
     """`explainedVariance`, `explained_variance` as words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return [word.lower() for word in _WORD.findall(spaced)]
+
+
+def name_words(name: str) -> list[str]:
+    """The words of the last part of a flattened key."""
+    return _split(name.rsplit(".", 1)[-1])
+
+
+def alike(word: str, name: str) -> bool:
+    """Whether one is the other, its plural or its beginning, or a way to write it."""
+    a, b = word.removesuffix("s"), name.removesuffix("s")
+    short, long = sorted((a, b), key=len)
+    return a == b or (len(short) >= 3 and long.startswith(short)) or word in _SYNONYMS.get(name, ()) or name in _SYNONYMS.get(word, ())
 
 
 def _spellings(words: list[str]) -> list[str]:
@@ -282,6 +318,18 @@ def _reordered(words: list[str]) -> list[list[str]]:
     if len(bare) in (2, 3) and not any(word.isdigit() for word in bare):
         ways += [list(way) for base in (bare, single) for way in permutations(base)]
     return [way for way in ways if way and way != words]
+
+
+def _sub_phrases(words: list[str]) -> set[str]:
+    """Stretches of two words and more, by their synonyms, and long single words that say something."""
+    found: set[str] = set()
+    for n in range(2, len(words) + 1):
+        for i in range(len(words) - n + 1):
+            part = words[i : i + n]
+            if part[0] not in _STOP and part[-1] not in _STOP and not set(part) <= _GENERIC | _DROPPABLE:
+                found |= set(_spellings(part))
+    single = [w for w in words if len(w) >= 5 and w not in _GENERIC | _DROPPABLE | _UNIT_WORDS | {"error", "tokens", "second", "score", "total"}]
+    return found | set(single) | ({f"{w[:-1]}ies" for w in single if w.endswith("y")})
 
 
 def _parts(title: str) -> list[str]:

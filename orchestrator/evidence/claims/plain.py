@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from orchestrator.evidence.claims.lexicon import alike, name_words
 from orchestrator.evidence.claims.numbers import UNITS, Number, find_numbers
 from orchestrator.evidence.claims.records import CITE, REF
 from orchestrator.evidence.claims.sentences import Sentence
@@ -31,6 +32,8 @@ _HARDWARE = re.compile(
     r"^[\s-]*(?:\b(?:NVIDIA|Nvidia|AMD|Intel|Google|Apple|a|single|shared|parallel|GB|TB|of)\b\s*)*(?:GPUs?|TPUs?|CPUs?|A100s?|H100s?|H200s?|V100s?|T4s?|P100s?|RTX|GTX|TITAN|Tesla|cores?|nodes?|workers?\b|(?:GB |TB )?(?:of )?(?:RAM|memory|VRAM))",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W_]+")
+_IDLE_WORDS = {"num", "n", "max", "size", "name", "total", "train", "the", "of", "config", "coeff", "h", "deg", "s", "ms", "count", "value"}
 _ORDINARY = re.compile(
     r"^[\s-]*(?:(?:main|key|core|simple|new|novel|major|important|complementary|common|separate|different|distinct|further|standard|well-known|general|broad|practical|primary|open|independent)\s+)*"
     r"(?:contributions?|reasons?|ways?|parts?|components?|steps?|stages?|questions?|phases?|aspects?|challenges?|issues?|problems?|limitations?|sections?|kinds?|types?|families|groups?|cases?|factors?|goals?|points? (?:are|stand)|observations?|findings?|directions?|mechanisms?|terms?|panels?|columns?|rows?|figures?|tables?|categories|dimensions?|-dimensional|d\b|decades?|years?|pages?|sentences?|authors?)\b",
@@ -62,7 +65,7 @@ class Plain:
             return "an enumeration"
         if number.value in (0, 1) and not number.unit and number.step == 1 and _BOUNDED.search(before):
             return "a bound of a scale"
-        if _ORDINARY.match(after) and not number.unit and not number.times and number.value <= 20 and number.value == int(number.value):
+        if _ORDINARY.match(after) and not number.unit and not number.times and 0 < number.value <= 20 and number.value == int(number.value):
             return "a count of things in the paper"
         return ""
 
@@ -133,6 +136,25 @@ class Plain:
         value = self.ledger.setting(run, key)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
+    def loosely_named(self, number: Number, sentence: Sentence) -> tuple[str, ...]:
+        """Settings all of whose name's words stand near the number in its clause: "the embedding has size 128"."""
+        start, end = sentence.clause(number.start)
+        before = [w.lower() for w in _WORD.findall(sentence.text[start : number.start])][-6:]
+        after = [w.lower() for w in _WORD.findall(sentence.text[number.end : end])][:4]
+        stop = max((n.end for n in sentence.numbers if n.end <= number.start), default=0)
+        if stop > start:
+            before = [w.lower() for w in _WORD.findall(sentence.text[stop : number.start])][-6:]
+        best: dict[str, int] = {}
+        for key in {key for run in self.ledger.runs for key in self.ledger.executions(run)[0].settings}:
+            names = [w for w in name_words(key) if w not in _IDLE_WORDS]
+            near = [*before[-3:], *after[:2]] if len(names) == 1 else [*before, *after]
+            if names and all(any(alike(w, n) for w in near) for n in names) and self._is_number(key):
+                best[key] = len(names)
+        return tuple(key for key, n in best.items() if n == max(best.values()))
+
+    def _is_number(self, key: str) -> bool:
+        return any(self.value_of(run, key) is not None for run in self.ledger.runs)
+
     def some_setting(self, number: Number) -> str:
         """Which setting of any name has the number's value; empty where none has."""
         for run in self.ledger.runs:
@@ -140,6 +162,9 @@ class Plain:
                 value = self.value_of(run, key)
                 if value is not None and value not in (0, 1) and setting_fits(number, value):
                     return f"setting {key} of {run}"
+                named = self.ledger.setting(run, key)
+                if isinstance(named, str) and number.step >= 1 and number.value > 1 and f"{number.value:.0f}" in re.findall(r"\d+", named):
+                    return f"setting {key} = {named} of {run}"
         return ""
 
     def in_texts(self, number: Number) -> bool:

@@ -449,7 +449,7 @@ def _special(node: Any, into: Text) -> None:
 def _siunitx(name: str, arguments: list[str]) -> str:
     if name in ("si", "unit"):
         return _unit(arguments[0]) if arguments else ""
-    plain = [a.replace("+-", "±").replace(r"\pm", "±").replace("~", "").strip() for a in arguments]
+    plain = [a.replace("+-", "±").replace(r"\pm", "±").replace("~", "").replace("$", "").strip() for a in arguments]
     if name == "numlist":
         return ", ".join(plain[0].split(";")) if plain else ""
     if name in ("numrange", "SIrange", "qtyrange") and len(plain) > 1:
