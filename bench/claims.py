@@ -62,12 +62,21 @@ def _paper(path: Path) -> Paper:
 def _executions(run: str, given: dict[str, Any], data: dict[str, Any]) -> Iterator[Evidence]:
     settings = {**data.get("settings", {}), **given.get("settings", {})}
     if given.get("failed"):
-        yield Evidence(run=run, title=given["title"], status="failed", attempts=given.get("attempts", 1), settings=settings)
+        yield Evidence(
+            run=run, title=given["title"], status="failed", attempts=given.get("attempts", 1), settings=settings
+        )
         return
     seeds = given.get("seeds", data["seeds"])
     for seed in range(seeds):
         metrics = {name: _value(v, seed - (seeds - 1) / 2) for name, v in given["metrics"].items()}
-        yield Evidence(run=run, seed=seed, title=given["title"], metrics=metrics, settings=settings, provenance=Provenance(commit="0" * 40))
+        yield Evidence(
+            run=run,
+            seed=seed,
+            title=given["title"],
+            metrics=metrics,
+            settings=settings,
+            provenance=Provenance(commit="0" * 40),
+        )
 
 
 def _value(given: float | list[float], steps: float) -> float:
@@ -103,12 +112,16 @@ def judge_labels(paper: Paper, claims: list[Claim], score: Counter[str], show: b
         if bool(wanted) != wrong:
             score[f"misjudged: {label.kind}"] += 1
             if show:
-                print(f"{paper.name}: {label.kind} {label.text!r}: {[c.problem for c in wanted] or 'not flagged'} in {_around(paper.tex, label)}")
+                print(
+                    f"{paper.name}: {label.kind} {label.text!r}: {[c.problem for c in wanted] or 'not flagged'} in {_around(paper.tex, label)}"
+                )
     for claim in claims:
         if not claim.supported and not any(claim.start < l.end and l.start < claim.end for l in paper.labels):
             score["flagged without a label"] += 1
             if show:
-                print(f"{paper.name}: unlabelled {claim.kind} {claim.written!r} line {claim.line}: {claim.problem}: {claim.text[:160]}")
+                print(
+                    f"{paper.name}: unlabelled {claim.kind} {claim.written!r} line {claim.line}: {claim.problem}: {claim.text[:160]}"
+                )
 
 
 def _around(tex: str, label: Label) -> str:
@@ -133,7 +146,11 @@ def mutations(paper: Paper, claims: list[Claim], chance: random.Random) -> Itera
         if drawn is not None:
             yield _changed(paper, label, drawn, "random number of the metric's range")
     for a, b in zip(true, true[1:], strict=False):
-        if _first_number(a.text) != _first_number(b.text) and b.start - a.end < 120 and ("\\pm" in a.text) == ("\\pm" in b.text):
+        if (
+            _first_number(a.text) != _first_number(b.text)
+            and b.start - a.end < 120
+            and ("\\pm" in a.text) == ("\\pm" in b.text)
+        ):
             yield _swapped(paper, a, b)
 
 
@@ -184,7 +201,14 @@ def _drawn(paper: Paper, label: Label, claims: list[Claim], chance: random.Rando
     true = _first_number(label.text)
     derived = re.search(r"difference|ratio|relative change|over runs", support)
     size = max(abs(v) for v in values)
-    scale = 1.0 if derived else min((0.001, 0.01, 1.0, 100.0, 1000.0), key=lambda s: abs(true - min(abs(v) * s for v in values)) / (size * s) if size else 0)
+    scale = (
+        1.0
+        if derived
+        else min(
+            (0.001, 0.01, 1.0, 100.0, 1000.0),
+            key=lambda s: abs(true - min(abs(v) * s for v in values)) / (size * s) if size else 0,
+        )
+    )
     low, high = (0.3 * true, 3 * true) if derived else (min(values) * scale, max(values) * scale)
     span = _number_span(label.text)
     places = len(span[0].rsplit(".", 1)[1]) if "." in span[0] else 0
@@ -204,7 +228,9 @@ def judge_mutations(paper: Paper, claims: list[Claim], chance: random.Random, sc
                 score[f"accepted: {mutation.kind}"] += 1
                 if show:
                     why = [c.support for c in overlapping(found, start, end)]
-                    print(f"{paper.name}: {mutation.kind}: {mutation.tex[start:end]!r} accepted {why}: {mutation.tex[max(0, start - 100) : end + 50]!r}")
+                    print(
+                        f"{paper.name}: {mutation.kind}: {mutation.tex[start:end]!r} accepted {why}: {mutation.tex[max(0, start - 100) : end + 50]!r}"
+                    )
 
 
 def report(score: Counter[str]) -> bool:
@@ -216,17 +242,23 @@ def report(score: Counter[str]) -> bool:
     kinds = sorted(k.removeprefix("mutated: ") for k in score if k.startswith("mutated: "))
     wrong = score["labels: wrong"] + sum(score[f"mutated: {k}"] for k in kinds)
     missed = score["misjudged: wrong"] + sum(score[f"accepted: {k}"] for k in kinds)
-    print(f"{numbers} labelled numbers: {score['labels: true']} true, {score['labels: wrong']} wrong, {score['labels: no claim']} no claim")
+    print(
+        f"{numbers} labelled numbers: {score['labels: true']} true, {score['labels: wrong']} wrong, {score['labels: no claim']} no claim"
+    )
     print(f"false alarms            {alarms:4d} of {right:5d}  {alarms / right:7.2%}   goal ≤ 2 %")
     print(f"wrong numbers as labelled, missed {score['misjudged: wrong']} of {score['labels: wrong']}")
     for kind in kinds:
-        print(f"{kind + ', accepted':45s} {score['accepted: ' + kind]:4d} of {score['mutated: ' + kind]:5d}  {score['accepted: ' + kind] / score['mutated: ' + kind]:7.2%}")
+        print(
+            f"{kind + ', accepted':45s} {score['accepted: ' + kind]:4d} of {score['mutated: ' + kind]:5d}  {score['accepted: ' + kind] / score['mutated: ' + kind]:7.2%}"
+        )
     print(f"recall of wrong numbers {wrong - missed:4d} of {wrong:5d}  {1 - missed / wrong:7.2%}   goal ≥ 99 %")
     drawn = score[f"mutated: {random_kind}"]
     accepted = score[f"accepted: {random_kind}"] / drawn if drawn else 0.0
     print(f"accepted random numbers {accepted:7.2%}   goal ≤ 2 %")
     compared = score["labels: holds"] + score["labels: does not hold"]
-    print(f"comparisons misjudged   {score['misjudged: holds'] + score['misjudged: does not hold']:4d} of {compared:5d}")
+    print(
+        f"comparisons misjudged   {score['misjudged: holds'] + score['misjudged: does not hold']:4d} of {compared:5d}"
+    )
     return alarms / right <= 0.02 and missed / wrong <= 0.01 and accepted <= 0.02
 
 

@@ -6,16 +6,12 @@ from orchestrator.errors import BadInput
 from orchestrator.experiment import find_experiment, load_experiment, seconds, size_in_bytes
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("2h", 7200), ("90s", 90), ("1h30m", 5400), (5, 5), ("1.5m", 90)]
-)
+@pytest.mark.parametrize(("text", "value"), [("2h", 7200), ("90s", 90), ("1h30m", 5400), (5, 5), ("1.5m", 90)])
 def test_lengths_of_time(text, value):
     assert seconds(text) == value
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("16GB", 16e9), ("512 MB", 512e6), ("2G", 2e9), (7, 7), ("10", 10)]
-)
+@pytest.mark.parametrize(("text", "value"), [("16GB", 16e9), ("512 MB", 512e6), ("2G", 2e9), (7, 7), ("10", 10)])
 def test_sizes(text, value):
     assert size_in_bytes(text) == value
 
@@ -38,9 +34,7 @@ def test_a_folder_without_experiment_py_is_told(tmp_path):
         find_experiment(str(tmp_path))
 
 
-@pytest.mark.parametrize(
-    "text", ["name = ", 'name = "x"\ntimeout = "soon"', 'name = "x"\nunknown = 1', "x = 1"]
-)
+@pytest.mark.parametrize("text", ["name = ", 'name = "x"\ntimeout = "soon"', 'name = "x"\nunknown = 1', "x = 1"])
 def test_bad_settings_name_the_file(tmp_path, text):
     (tmp_path / "experiment.toml").write_text(text)
     with pytest.raises(BadInput, match=r"experiment\.toml"):

@@ -21,14 +21,14 @@ labels = {
     "run_0/topk": "TopK",
 }
 
-# Metrics drawn as dots, one panel each: key in evaluation.json, and the axis label, with the direction that is better.
+# Metrics drawn as dots, one panel each: key in evaluation.json, and the axis label, with an arrow for the direction that is better.
 METRICS = {
-    "core.explained_variance": "Explained variance (higher is better)",
-    "core.ce_loss_score": "CE loss score (higher is better)",
+    "core.explained_variance": "Explained variance ↑",
+    "core.ce_loss_score": "CE loss score ↑",
     "core.l0": "L0, active latents a token",
-    "core.frac_alive": "Share of latents alive (higher is better)",
-    "core.mse": "Mean squared error (lower is better)",
-    "sparse_probing.sae_top_1_test_accuracy": "Probing accuracy, 1 latent (higher is better)",
+    "core.frac_alive": "Share of latents alive ↑",
+    "core.mse": "Mean squared error ↓",
+    "sparse_probing.sae_top_1_test_accuracy": "Probing accuracy, 1 latent ↑",
 }
 
 FIGURES = Path("figures")

@@ -125,9 +125,7 @@ class Ledger:
         if abs(found.delta) <= floor:
             return Difference("within noise", found.delta, None, "none")
         better = self.metric(metric).better(first[0], second[0])
-        return Difference(
-            "different" if better is None else "better" if better else "worse", found.delta, None, "none"
-        )
+        return Difference("different" if better is None else "better" if better else "worse", found.delta, None, "none")
 
     def _floor(self, metric: str) -> float | None:
         floors = [noise_floor(self.values(run, metric)) for run in self.baselines if self.values(run, metric)]

@@ -67,9 +67,7 @@ def _values(ledger: Ledger) -> list[str]:
     lines: list[str] = []
     for metric in ledger.metric_names:
         if metric not in ledger.declared and len(lines) > MOST_VALUES:
-            lines.append(
-                f"% {metric.encode('ascii', 'replace').decode()} and later ones are left out: too many"
-            )
+            lines.append(f"% {metric.encode('ascii', 'replace').decode()} and later ones are left out: too many")
             break
         for run in ledger.runs:
             lines += _value_lines(ledger, run, metric)
@@ -127,10 +125,7 @@ def _put(kind: str, key: str, value: str) -> str:
 
 def _names(names: list[str]) -> str:
     """Names as an error message of LaTeX shows them."""
-    return (
-        ", ".join("".join(c if c.isalnum() or c in "_-./ " else "?" for c in name) for name in names)
-        or "none"
-    )
+    return ", ".join("".join(c if c.isalnum() or c in "_-./ " else "?" for c in name) for name in names) or "none"
 
 
 def rounded(value: float, digits: int | None = None) -> str:
@@ -143,9 +138,7 @@ def rounded(value: float, digits: int | None = None) -> str:
     if number == 0:
         return "0"
     places = number.adjusted() - (digits or 3) + 1
-    return format(
-        number.quantize(Decimal(1).scaleb(places), ROUND_HALF_UP), "f" if abs(value) >= 1e-4 else "e"
-    )
+    return format(number.quantize(Decimal(1).scaleb(places), ROUND_HALF_UP), "f" if abs(value) >= 1e-4 else "e")
 
 
 def meaning(name: str, arguments: list[str], ledger: Ledger, digits: int | None = None) -> Meaning:
@@ -181,9 +174,7 @@ def _setting(key: str, ledger: Ledger) -> Meaning:
             value = settings[name]
             number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
             return Meaning(_plain(value), number, "setting", (run,), name)
-    return _unknown(
-        key, [f"{run}/{name}" for run in ledger.runs for name in ledger.executions(run)[0].settings]
-    )
+    return _unknown(key, [f"{run}/{name}" for run in ledger.runs for name in ledger.executions(run)[0].settings])
 
 
 def _of_two(name: str, keys: list[str], ledger: Ledger, digits: int | None) -> Meaning:
@@ -244,12 +235,7 @@ def _with_half(mean: float, half: float | None, digits: int | None) -> str:
 
 
 def _value_keys(ledger: Ledger) -> list[str]:
-    return [
-        f"{run}/{metric}"
-        for run in ledger.runs
-        for metric in ledger.metric_names
-        if ledger.values(run, metric)
-    ]
+    return [f"{run}/{metric}" for run in ledger.runs for metric in ledger.metric_names if ledger.values(run, metric)]
 
 
 def _unknown(key: str, known: list[str]) -> Meaning:
@@ -259,9 +245,7 @@ def _unknown(key: str, known: list[str]) -> Meaning:
     return Meaning("??", problem=f"there is no evidence named {key!r}", nearest=tuple(close))
 
 
-def expand(
-    tex: str, evidence: list[Evidence], metrics: list[Metric], labels: Mapping[str, str] | None = None
-) -> str:
+def expand(tex: str, evidence: list[Evidence], metrics: list[Metric], labels: Mapping[str, str] | None = None) -> str:
     """`tex` with every macro of evidence replaced by what it prints; unknown ones become `??`."""
     ledger = Ledger(evidence, metrics, labels)
 

@@ -109,7 +109,17 @@ def _sign(char: str, plain: bool) -> str:
 
 def percents(tex: str) -> str:
     """A % straight after a number, with text behind it, is a percent sign."""
-    return re.sub(r"(?<=\d)(\s?)(?<!\\)%(?=[ \t]*[a-z(,.;)]|[ \t]+\S)", r"\1\\%", tex)
+    while (
+        at := next((s.start for s in scan.opaque(tex) if s.kind == "comment" and _swallows(tex, s)), None)
+    ) is not None:
+        tex = tex[:at] + "\\" + tex[at:]
+    return tex
+
+
+def _swallows(tex: str, comment: scan.Stretch) -> bool:
+    """Whether a comment is the rest of a sentence that ends in a number."""
+    before, inside = tex[: comment.start], tex[comment.start + 1 : comment.end]
+    return bool(re.search(r"\d[ ~]?$", before) and re.match(r"[ \t]*[a-z(,.;)]|[ \t]+\S", inside))
 
 
 def specials(tex: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -74,14 +75,17 @@ def _check(wish: Wish, found: list[Published], tex: str) -> None:
 
 
 def with_citation(tex: str, line: str, key: str) -> str:
-    """`tex` with `\\citep{key}` before the full stop of the line; a key that the line cites already stays once."""
+    """`tex` with `\\citep{key}` before the line's full stop, or `key` in the citation that stands there; once is enough."""
     lines = tex.splitlines()
     at = next(i for i, text in enumerate(lines) if text.strip() == line.strip())
     if key in lines[at]:
         return tex
     text = lines[at].rstrip()
     end = len(text) - 1 if text.endswith((".", ",", ";", ":")) else len(text)
-    lines[at] = f"{text[:end]}~\\citep{{{key}}}{text[end:]}"
+    if re.search(r"\\citep\{[^{}]*\}$", text[:end]):
+        lines[at] = f"{text[: end - 1]},{key}}}{text[end:]}"
+    else:
+        lines[at] = f"{text[:end]}~\\citep{{{key}}}{text[end:]}"
     return "\n".join(lines) + "\n"
 
 

@@ -47,7 +47,9 @@ def _first_edit(work: Work) -> str | None:
 
 
 def notes(work: Work) -> str:
-    return (work.folder / "notes.txt").read_text(encoding="utf-8")
+    """The notes without their tables: a prompt has the table of all runs already."""
+    lines = (work.folder / "notes.txt").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("| "))
 
 
 def _try(work: Work, number: int) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.evidence.claims.holders import facet_holder, listed, number_list, references, run_holder, subject
-from orchestrator.evidence.claims.lexicon import Lexicon, Mention
+from orchestrator.evidence.claims.lexicon import IDLE, Lexicon, Mention, akin, alike, name_words
 from orchestrator.evidence.claims.numbers import UNITS, Number
 from orchestrator.evidence.claims.sentences import Sentence
 from orchestrator.evidence.claims.values import unit_of
@@ -17,7 +17,9 @@ _LINK_BEFORE = re.compile(
     r"|reaches|reached|stays|remains|becomes|falls|rises|drops|fell|rose|dropped|increases|decreases|improves|grows|goes|went|up|down|further|a|an|the|mean|average|between|in|stands|on|for|with|level|rate|be|more|less|most|least|exceeds|exactly|loss|error"
     r"|coefficient|set|fixed|had|has|have|been|increased|decreased|improved|reduced|loses|gains)\b[\s:=≈~(]*){0,6}[<>≤≥=\[{(]*\s*"
 )
-_SETTING_BEFORE = re.compile(r"[\s:=≈(]*(?:\b(?:of|is|was|are|at|to|set|fixed|equal|be|as|size|value|rate|a|the|about)\b[\s:=≈(]*){0,4}[=∈\[{(]*\s*")
+_SETTING_BEFORE = re.compile(
+    r"[\s:=≈(]*(?:\b(?:of|is|was|are|at|to|set|fixed|equal|be|as|size|value|rate|a|the|about)\b[\s:=≈(]*){0,4}[=∈\[{(]*\s*"
+)
 _LINK_AFTER = re.compile(
     r"[\s)-]*(?:\b(?:in|of|the|its|their|lower|higher|better|worse|less|fewer|more|greater|smaller|larger|relative|absolute|reduction|increase|improvement|drop|gain|decrease|rise|mean|average|points?"
     r"|percentage|change|difference|gap|for|a|decline|growth|saving|speed-?up|test|final|total|loss|active|distinct|different|as|low|high|much|random|training|hidden|environment|parallel|initial|peak)\b[\s)-]*){0,6}"
@@ -36,6 +38,10 @@ class Binding:
     failed: str = ""
     attached: bool = False
     """Whether the quantity stands right beside the number."""
+    named: bool = False
+    """Whether the run is named in the sentence, and not only spoken of before."""
+    also: tuple[str, ...] = ()
+    """Metrics that the words of a setting may mean as well."""
 
 
 class Binder:
@@ -51,11 +57,34 @@ class Binder:
         run = self.run_of(number, sentence)
         failed = run.targets[0] if run is not None and run.kind == "failed" else ""
         runs = run.targets if run is not None and not failed else ()
+        named = run is not None and run.end > 0 and run in sentence.mentions
         if quantity is None:
-            return Binding((), runs, (), failed)
+            return Binding((), runs, (), failed, named=named)
         if quantity.kind == "setting":
-            return Binding((), runs, quantity.targets, failed, attached)
-        return Binding(self.narrowed(quantity.targets, number, sentence), runs, (), failed, attached)
+            also = [
+                t for m in sentence.of("metric") if m.start < quantity.end and quantity.start < m.end for t in m.targets
+            ]
+            return Binding((), runs, quantity.targets, failed, attached, named, tuple(also))
+        metrics = self._specific(quantity, number, sentence)
+        return Binding(self.narrowed(metrics, number, sentence), runs, (), failed, attached, named)
+
+    def _specific(self, quantity: Mention, number: Number, sentence: Sentence) -> tuple[str, ...]:
+        """Of metrics whose names hold the mention's, the one whose further words stand in the clause too: "the worst client has an accuracy"."""
+        start, end = sentence.clause(number.start)
+        stop = max((n.end for n in sentence.numbers if n.end <= number.start and n.end > start), default=start)
+        words = [w.lower() for w in re.findall(r"[^\W_]+", sentence.text[stop : number.start])]
+        base = {w for t in quantity.targets for w in name_words(t)}
+        found: dict[str, int] = {}
+        for metric in self.ledger.declared:
+            further = [w for w in name_words(metric) if w not in base]
+            if (
+                metric not in quantity.targets
+                and base <= set(name_words(metric))
+                and further
+                and all(any(alike(w, f) for w in words) for f in further)
+            ):
+                found[metric] = len(further)
+        return (max(found, key=found.__getitem__),) if found else quantity.targets
 
     def narrowed(self, metrics: tuple[str, ...], number: Number, sentence: Sentence) -> tuple[str, ...]:
         """Of several metrics those of the data set or part the sentence speaks of, and of the number's unit."""
@@ -88,7 +117,7 @@ class Binder:
         before, after = _attached_before(number, sentence, named), _attached_after(number, sentence, named)
         if before is not None and (after is None or before.kind == "metric" or after.kind == "setting"):
             return before, True
-        if after is not None:
+        if after is not None and not (after.kind == "setting" and number.share):
             return after, True
         counted = _counts_things(number, sentence)
         if counted:
@@ -104,14 +133,18 @@ class Binder:
         return self._near(number, sentence), False
 
     def _in_order(self, number: Number, sentence: Sentence) -> Mention | None:
-        """"(1 and 2)" after a clause that named two metrics in this order."""
+        """ "(1 and 2)" after a clause that named two metrics in this order."""
         numbers = number_list(number, sentence)
         bounds = sentence.parenthesis(number.start) or sentence.clause(number.start)
         metrics = sentence.of("metric")
         if len(numbers) < 2 or any(bounds[0] <= m.start < bounds[1] for m in metrics):
             return None
         ahead = list({m.targets: m for m in metrics if m.end <= numbers[0].start}.values())
-        return ahead[numbers.index(number)] if len(ahead) == len(numbers) and not _VERSUS.search(sentence.text[numbers[0].end : numbers[1].start]) else None
+        return (
+            ahead[numbers.index(number)]
+            if len(ahead) == len(numbers) and not _VERSUS.search(sentence.text[numbers[0].end : numbers[1].start])
+            else None
+        )
 
     def _near(self, number: Number, sentence: Sentence) -> Mention | None:
         """The nearest metric that the unit allows: in its brackets, before it, after it, in the sentences before."""
@@ -119,7 +152,10 @@ class Binder:
         allowed = self._of_unit(self.ledger.metric_names[:500], number)
         if allowed:
             metrics = [m for m in metrics if set(m.targets) & set(allowed)]
-        found = _nearest(number, sentence, metrics) or self._parallel(number, sentence)
+        start, end = sentence.clause(number.start)
+        own_clause = [m for m in metrics if start <= m.start < end]
+        found = _nearest(number, sentence, own_clause) or self._by_words(number, sentence)
+        found = found or _nearest(number, sentence, metrics) or self._parallel(number, sentence)
         if found is not None:
             return found
         for earlier in reversed(sentence.before):
@@ -128,6 +164,18 @@ class Binder:
                 return named[-1] if len({m.targets for m in named}) == 1 else _merged(named)
         declared = [m for m in allowed if m in self.ledger.declared]
         return Mention("metric", tuple(declared), 0, 0, True) if declared else None
+
+    def _by_words(self, number: Number, sentence: Sentence) -> Mention | None:
+        """A metric all of whose name's words stand in the clause in some form: "collides in 3 %" is the collision rate."""
+        start, end = sentence.clause(number.start)
+        words = [w.lower() for w in re.findall(r"[^\W_]+", sentence.masked("run", "setting")[start:end])]
+        found: dict[str, int] = {}
+        for metric in self.ledger.declared:
+            wanted = [w for w in name_words(metric) if w not in IDLE and len(w) > 2]
+            if wanted and all(any(akin(w, name) for w in words) for name in wanted):
+                found[metric] = len(wanted)
+        best = tuple(m for m, n in found.items() if n == max(found.values()))
+        return Mention("metric", best, 0, 0, True) if best else None
 
     def _parallel(self, number: Number, sentence: Sentence) -> Mention | None:
         """A list of numbers without metrics after a sentence that gave the same count of metrics a number each."""
@@ -171,7 +219,12 @@ class Binder:
 
     def _heroic(self, mention: Mention) -> Mention:
         """A role such as "our method" that several runs have means the paper's own."""
-        if mention.kind == "run" and mention.role and len(mention.targets) > 1 and set(self.hero) & set(mention.targets):
+        if (
+            mention.kind == "run"
+            and mention.role
+            and len(mention.targets) > 1
+            and set(self.hero) & set(mention.targets)
+        ):
             return replace(mention, targets=self.hero)
         return mention
 
@@ -216,7 +269,9 @@ def _attached_after(number: Number, sentence: Sentence, named: Sequence[Mention]
     if not _LINK_AFTER.fullmatch(between):
         return None
     follower = next((n for n in sentence.numbers if n.start >= best.end), None)
-    owns_next = follower is not None and re.fullmatch(r"\s*(?:of|is|=|:|at)\s*", sentence.text[best.end : follower.start])
+    owns_next = follower is not None and re.fullmatch(
+        r"\s*(?:of|is|=|:|at)\s*", sentence.text[best.end : follower.start]
+    )
     return None if owns_next and between.strip() in ("", "for") else best
 
 
@@ -243,7 +298,24 @@ def _counts_things(number: Number, sentence: Sentence) -> bool:
     if number.unit or number.times or number.half or number.step < 1 or number.value < 1:
         return False
     noun = re.match(r"[\s-]+(?:[a-z]+[\s-])?(?P<noun>[a-z]{3,}s)\b", sentence.text[number.end :])
-    if noun is None or noun["noun"] in ("points", "times", "versus", "less", "this", "its", "was", "has", "is", "across", "as", "seconds", "respectively", "towards", "plus", "perhaps"):
+    if noun is None or noun["noun"] in (
+        "points",
+        "times",
+        "versus",
+        "less",
+        "this",
+        "its",
+        "was",
+        "has",
+        "is",
+        "across",
+        "as",
+        "seconds",
+        "respectively",
+        "towards",
+        "plus",
+        "perhaps",
+    ):
         return False
     span = number.end + noun.start("noun"), number.end + noun.end("noun")
     return not any(m.start < span[1] and span[0] < m.end for m in sentence.of("metric", "run"))

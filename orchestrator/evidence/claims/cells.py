@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from orchestrator.evidence.claims.checker import Checker
 
 _DERIVED: tuple[tuple[ChangeKind, re.Pattern[str]], ...] = (
-    ("relative change", re.compile(r"Δ\s*\(?%|Delta\s*\(?%|%\s*(?:change|improvement|reduction|gain)|\brelative\b|\b(?:change|improvement|reduction|gain|diff\w*)[^a-z]*%", re.I)),
+    ("relative change", re.compile(r"Δ\s*\(?%|Delta\s*\(?%|%\s*(?:change|improvement|reduction|gain)|\brelative\b|\b(?:change|improvement|reduction|gain|diff(?:erence)?s?)[^a-z]*%", re.I)),
     ("ratio", re.compile(r"\bratio\b|speed-?up|×|\bfactor\b", re.I)),
-    ("difference", re.compile(r"Δ|\bDelta\b|\bdiff\w*|\bgap\b|\bchange\b|\bgain\b|\bimprovement\b", re.I)),
+    ("difference", re.compile(r"Δ|\bDelta\b|\bdiff(?:erence)?s?\b|\bgap\b|\bchange\b|\bgain\b|\bimprovement\b", re.I)),
 )  # fmt: skip
 _COUNTS = re.compile(r"(?:^|\b)(?:seeds?|n|runs?|#\s*\w+|no\.|attempts?|trials?|repeats?)\b\.?$", re.I)
 
@@ -36,6 +36,8 @@ class _Spoken:
     runs: tuple[str, ...]
     failed: str
     text: str
+    bare: str
+    """The headings of row and column without what they name."""
 
 
 def claims_of_table(checker: Checker, table: Table) -> Iterator[Claim]:
@@ -51,7 +53,9 @@ def claims_of_table(checker: Checker, table: Table) -> Iterator[Claim]:
             continue
         spoken = _spoken(checker, cell, table)
         for number in find_numbers(sentence.text):
-            yield checker.claim(sentence, number.start, number.end, "number", _judge(checker, number, spoken, cell, table), shown)
+            yield checker.claim(
+                sentence, number.start, number.end, "number", _judge(checker, number, spoken, cell, table), shown
+            )
 
 
 def _spoken(checker: Checker, cell: Cell, table: Table) -> _Spoken:
@@ -62,11 +66,24 @@ def _spoken(checker: Checker, cell: Cell, table: Table) -> _Spoken:
     for facet in facets:
         if len(metrics) > 1:
             metrics = checker.lexicon.having(metrics, facet.targets) or metrics
-    failed = next((m.targets[0] for side in ("row", "column") for m in found[side] if m.kind == "failed" and not m.weak), "")
-    return _Spoken(metrics, settings, _runs(checker, found, cell), failed, f"{cell.column} {cell.row} {cell.corner} {table.caption}")
+    failed = next(
+        (m.targets[0] for side in ("row", "column") for m in found[side] if m.kind == "failed" and not m.weak), ""
+    )
+    text = f"{cell.column} {cell.row} {cell.corner} {table.caption}"
+    bare = " | ".join(_without(getattr(cell, side), found[side]) for side in ("column", "row"))
+    return _Spoken(metrics, settings, _runs(checker, found, cell), failed, text, bare)
 
 
-def _quantity(checker: Checker, found: dict[str, list[Mention]], cell: Cell, table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _without(text: str, mentions: Sequence[Mention]) -> str:
+    for mention in reversed([m for m in mentions if m.kind in ("run", "metric")]):
+        text = text[: mention.start] + " " + text[mention.end :]
+    return text
+
+
+
+def _quantity(
+    checker: Checker, found: dict[str, list[Mention]], cell: Cell, table: Table
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Metrics or settings that the headings name: in full or in part, then by their words, then the caption's."""
     sides = ("cell", "column", "row")
     for side in sides:
@@ -80,7 +97,11 @@ def _quantity(checker: Checker, found: dict[str, list[Mention]], cell: Cell, tab
     for side in ("corner", "caption"):
         facets = [m for s in ("column", "row") for m in found[s] if m.kind == "facet"]
         named = [m for m in found[side] if m.kind == "metric" and not m.weak]
-        if facets and len({m.targets for m in named}) == 1 and checker.lexicon.having(named[0].targets, facets[0].targets):
+        if (
+            facets
+            and len({m.targets for m in named}) == 1
+            and checker.lexicon.having(named[0].targets, facets[0].targets)
+        ):
             return named[0].targets, ()
     for heading in (cell.column, cell.row):
         by_words = metrics_of_heading(heading, checker.ledger)
@@ -107,14 +128,18 @@ def _runs(checker: Checker, found: dict[str, list[Mention]], cell: Cell) -> tupl
         chosen = [m for m in mentions if not m.weak] or mentions
         targets = {m.targets for m in chosen}
         if chosen and (len(targets) == 1 or side != "caption"):
-            longest = max(chosen, key=lambda m: m.end - m.start)
+            longest = chosen[-1] if side == "row" and "+" in cell.row else max(chosen, key=lambda m: m.end - m.start)
             role = longest.role and len(longest.targets) > 1 and checker.binder.hero
-            return _by_settings(checker, checker.binder.hero if role and set(checker.binder.hero) <= set(longest.targets) else longest.targets, cell)
+            return _by_settings(
+                checker,
+                checker.binder.hero if role and set(checker.binder.hero) <= set(longest.targets) else longest.targets,
+                cell,
+            )
     return _by_settings(checker, (), cell)
 
 
 def _by_settings(checker: Checker, runs: tuple[str, ...], cell: Cell) -> tuple[str, ...]:
-    """"k = 64" in a heading, or 64 in a row under a corner that says k, picks the runs with that setting."""
+    """ "k = 64" in a heading, or 64 in a row under a corner that says k, picks the runs with that setting."""
     wanted = runs or tuple(checker.ledger.runs)
     if len(wanted) < 2:
         return wanted
@@ -122,7 +147,9 @@ def _by_settings(checker: Checker, runs: tuple[str, ...], cell: Cell) -> tuple[s
         keys = [t for m in checker.lexicon.find(name) if m.kind == "setting" for t in m.targets]
         for number in find_numbers(heading):
             for key in keys:
-                fitting = tuple(r for r in wanted if (v := checker.plain.value_of(r, key)) is not None and setting_fits(number, v))
+                fitting = tuple(
+                    r for r in wanted if (v := checker.plain.value_of(r, key)) is not None and setting_fits(number, v)
+                )
                 if fitting and len(fitting) < len(wanted):
                     wanted = fitting
     return wanted if runs or len(wanted) < len(checker.ledger.runs) else ()
@@ -133,10 +160,14 @@ def _judge(checker: Checker, number: Number, spoken: _Spoken, cell: Cell, table:
         return Judged("", f"{spoken.failed} failed, and a failed run's numbers are never quoted")
     if spoken.settings:
         said, right = checker.plain.setting(number, spoken.settings, spoken.runs)
-        return Judged(said) if right else Judged("", f"the settings in force are {said}" if said else "no run has this setting")
+        return (
+            Judged(said)
+            if right
+            else Judged("", f"the settings in force are {said}" if said else "no run has this setting")
+        )
     if not spoken.metrics:
         return _without_metric(checker, number, cell, table)
-    kind = next((k for k, pattern in _DERIVED if pattern.search(cell.column) or pattern.search(cell.row)), None)
+    kind = next((k for k, pattern in _DERIVED if pattern.search(spoken.bare)), None)
     if kind is not None:
         return _derived(checker, number, kind, spoken)
     if not spoken.runs:
@@ -147,7 +178,11 @@ def _judge(checker: Checker, number: Number, spoken: _Spoken, cell: Cell, table:
 def _without_metric(checker: Checker, number: Number, cell: Cell, table: Table) -> Judged:
     if _COUNTS.search(cell.column.strip()) or _COUNTS.search(cell.row.strip()):
         replicates = {len(checker.ledger.executions(run)) for run in checker.ledger.runs}
-        return Judged("a count of seeds or runs") if number.value in replicates else Judged("", "no run was repeated so often")
+        return (
+            Judged("a count of seeds or runs")
+            if number.value in replicates
+            else Judged("", "no run was repeated so often")
+        )
     setting = checker.plain.some_setting(number)
     if setting or (table.section in ("setup", "method", "background") and checker.plain.in_texts(number)):
         return Judged(setting or "the code")
@@ -173,7 +208,15 @@ def _value(checker: Checker, number: Number, metrics: Sequence[str], runs: Seque
     if not right:
         return Judged("", checker.wrong(number, pairs, context), checker.near(number, metrics, runs))
     if len(right) < len(pairs):
-        return Judged("", "row and column leave open which run or metric is meant", tuple(rf"\res{{{r}/{m}}}" for m, r, _ in right[:3]))
+        return Judged(
+            "",
+            "row and column leave open which run or metric is meant",
+            tuple(rf"\res{{{r}/{m}}}" for m, r, _ in right[:3]),
+        )
     metric, run, aggregation = right[0]
     bad = half_problem(number, checker.ledger, run, metric, context)
-    return Judged("", bad, (rf"\resci{{{run}/{metric}}}",)) if bad else Judged(f"{aggregation} of {metric} in {checker.at(run)}")
+    return (
+        Judged("", bad, (rf"\resci{{{run}/{metric}}}",))
+        if bad
+        else Judged(f"{aggregation} of {metric} in {checker.at(run)}")
+    )

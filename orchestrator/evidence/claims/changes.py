@@ -17,23 +17,36 @@ from orchestrator.evidence.ledger import Ledger
 
 ChangeKind = Literal["difference", "ratio", "relative change", "mean over runs"]
 DOWN = r"reduc\w*|decreas\w*|drop(?:s|ped|ping)?|f[ae]ll(?:s|en|ing)?|low(?:er\w*)?|less|fewer|declin\w*|small(?:er|est)?|shr[aiu]nk\w*|cuts?|cutting|sav(?:es?|ed|ings?)|halv\w*|below|los(?:es?|t|ing)|under|down|shorter"
-UP = r"increas\w*|r[io]se(?:s|n)?|rising|high(?:er|est)?|more|larger|largest|gr[eo]w\w*|greater|greatest|up|rais\w*|lifts?|above|longer|overshoots?|doubl\w*|boost\w*|tripl\w*"
+UP = r"increas\w*|r[io]se(?:s|n)?|rising|high(?:er|est)?|more|larger|largest|gr[eo]w\w*|greater|greatest|up|rais\w*|lifts?|adds?|added|above|longer|overshoots?|doubl\w*|boost\w*|tripl\w*"
 GOOD = r"improv\w*|better|gain\w*|outperform\w*|exceed\w*|beat\w*|surpass\w*|advantage|win\w*|benefit\w*"
-BAD = r"worse\w*|degrad\w*|deteriorat\w*|underperform\w*|hurt\w*|harm\w*|regress\w*|behind"
+BAD = r"worse\w*|degrad\w*|deteriorat\w*|underperform\w*|costs?|hurt\w*|harm\w*|regress\w*|behind"
 FASTER = r"faster|speed-?ups?|quicker"
 SLOWER = r"slower|slow-?downs?"
 _NEUTRAL = r"differ\w*|gap\w*|chang\w*|margin\w*|spread|separat\w*|delta|shift\w*"
 _ANY = rf"(?:{DOWN}|{UP}|{GOOD}|{BAD}|{FASTER}|{SLOWER}|{_NEUTRAL})"
-_BY = re.compile(r"\bby\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|approximately\s+|nearly\s+|almost\s+|up to\s+|a further\s+|more than\s+|over\s+|less than\s+|a factor of\s+|a\s+)?[(\[~≈]*[+\-−]?$")
+_BY = re.compile(
+    r"\bby\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|approximately\s+|nearly\s+|almost\s+|up to\s+|a further\s+|more than\s+|over\s+|less than\s+|a factor of\s+|a\s+)?[(\[~≈]*[+\-−]?$"
+)
 _NOUN_OF = re.compile(
     r"\b(?:reductions?|improvements?|gains?|increases?|decreases?|drops?|differences?|gaps?|changes?|rises?|margins?|declines?|loss|advantages?|speed-?ups?|savings?)\b[^,;\d]{0,110}?\b(?:of|is|was|by|to be|amounts to)\s*(?:only |just |about |around |roughly |approximately |nearly |over |more than |another )*[=(]?\s*[+\-−]?$",
     re.IGNORECASE,
 )
-_AFTER = re.compile(
-    rf"^[\s-]*(?:\b(?:relative(?! terms)|absolute|a|the|point|points|percentage|statistically|significant(?:ly)?|overall|average|mean|in)\b\s*)*(?:{_ANY}|relative terms)\b", re.IGNORECASE
+_VERB = re.compile(
+    r"\b(?:adds?|added|saves?|saved|gains?|gained|loses?|lost|costs?)\s+(?:only |just |about |around |another |a further |up to )?[(]?[+\-−]?$",
+    re.IGNORECASE,
 )
-_AFTER_METRIC = re.compile(r"^\s*(?:\w+\s+){1,3}(?:reduction|improvement|gain|increase|decrease|drop|rise|decline|loss|difference|gap|saving|speed-?up)\b", re.IGNORECASE)
-_OVER_RUNS = re.compile(r"\b(?:averaged?|mean)\b[^.;]{0,40}\b(?:over|across|of)\b[^.;]{0,20}\b(?:runs|variants|methods|baselines|configurations|models|conditions)\b", re.I)
+_AFTER = re.compile(
+    rf"^[\s-]*(?:\b(?:relative(?! terms)|absolute|a|the|point|points|percentage|statistically|significant(?:ly)?|overall|average|mean|in)\b\s*)*(?:{_ANY}|relative terms)\b",
+    re.IGNORECASE,
+)
+_AFTER_METRIC = re.compile(
+    r"^\s*(?:[\w¤]+\s+){1,3}(?:reduction|improvement|gain|increase|decrease|drop|rise|decline|loss|difference|gap|saving|speed-?up)\b",
+    re.IGNORECASE,
+)
+_OVER_RUNS = re.compile(
+    r"\b(?:averaged?|mean)\b[^.;]{0,40}\b(?:over|across|of)\b[^.;]{0,20}\b(?:runs|variants|methods|baselines|configurations|models|conditions)\b",
+    re.I,
+)
 _REPEATED = re.compile(r"\b(?:repeat\w*|run|ran|trained|replicat\w*|execut\w*|sampled?|evaluated)\b[^.;,]{0,30}$", re.I)
 
 
@@ -48,22 +61,37 @@ class Change:
 
 def change_in(number: Number, sentence: Sentence) -> Change | None:
     """Which derivation the words around a number name; None where it is a plain value."""
-    text = sentence.masked("metric", "run", "setting", "failed")
+    text = sentence.masked("metric", "run", "setting", "failed", fill="¤")
     stop = max((n.end for n in sentence.numbers if n.end <= number.start), default=0)
     before, after = text[max(stop, number.start - 140) : number.start], text[number.end : number.end + 60]
     sign = _sign(number, sentence, text)
     if number.times:
         again = not number.spelled and _REPEATED.search(before)
-        return None if again and not re.match(r"\s*(?:as|more|less|faster|higher|lower|the)", after) else Change("ratio", sign)
+        return (
+            None
+            if again and not re.match(r"\s*(?:as|more|less|faster|higher|lower|the)", after)
+            else Change("ratio", sign)
+        )
     if re.search(r"\bfactor\s+of\s+(?:\w+\s+)?$", before):
         return Change("ratio", sign)
     if _OVER_RUNS.search(text):
         return Change("mean over runs", "")
-    if re.search(r"\bto\s+(?:about\s+|only\s+|just\s+)?$", before) or (_BY.search(before) and not re.search(rf"\b{_ANY}\b", text, re.IGNORECASE)):
+    if re.search(r"\bto\s+(?:about\s+|only\s+|just\s+)?$", before) or (
+        _BY.search(before) and not re.search(rf"\b{_ANY}\b", text, re.IGNORECASE)
+    ):
         return None
     if re.match(r"[\s)]*(?:in )?relative(?:ly| terms)", after):
         return Change("relative change", sign)
-    said = _BY.search(before) or _NOUN_OF.search(before) or _AFTER.match(after) or (number.share and _AFTER_METRIC.match(after))
+    said = (
+        _BY.search(before)
+        or _NOUN_OF.search(before)
+        or _AFTER.match(after)
+        or (number.share and _AFTER_METRIC.match(after))
+    )
+    said = said or (
+        re.match(r"\s*(?:over|relative to|compared (?:to|with)|with respect to)\b(?!\W*\d)", after)
+        and re.search(rf"\b(?:{GOOD}|{DOWN}|{UP}|{BAD})\b", text[: number.start], re.IGNORECASE)
+    )
     points = UNITS.get(number.unit, ("",))[0] == "points"
     if said or points:
         return Change("relative change" if number.share else "difference", sign)
@@ -78,14 +106,23 @@ def change_in(number: Number, sentence: Sentence) -> Change | None:
 def _sign(number: Number, sentence: Sentence, text: str) -> str:
     """The nearest word that says which way: right after the number, then before it in its clause, then anywhere."""
     start, end = sentence.clause(number.start)
-    near = re.match(r"[^,;.]{0,28}", text[number.end :])
-    places = [(near[0] if near else "", min), (text[start : number.start], max), (text[number.end : end], min), (text[: number.start], max)]
+    near = re.match(r"(?:(?!\b(?:and|but|while|from|to|with|for|where|on)\b)[^,;.]){0,28}", text[number.end :])
+    places = [
+        (near[0] if near else "", min),
+        (text[start : number.start], max),
+        (text[number.end : end], min),
+        (text[: number.start], max),
+    ]
     if number.times and re.match(r"\s*(?:the|that|those|as|what)\b", text[number.end :]):
         return ""
     if number.spelled:
         places.insert(0, (number.written, min))
     for place, choose in places:
-        found = [(m.start(), name) for name, pattern in _SIGNS for m in re.finditer(rf"\b(?:{pattern})\b", place, re.IGNORECASE)]
+        found = [
+            (m.start(), name)
+            for name, pattern in _SIGNS
+            for m in re.finditer(rf"\b(?:{pattern})\b", place, re.IGNORECASE)
+        ]
         if found:
             return choose(found)[1]
     return ""
@@ -107,7 +144,9 @@ def pair_of(number: Number, sentence: Sentence, binder: Binder) -> tuple[tuple[s
         about = binder.method(sentence)
     if reference is None:
         others = [m for m in runs if about and not set(m.targets) & set(about.targets)]
-        reference = next((m for m in others if set(m.targets) <= set(ledger.baselines)), None) or _reference_said_before(sentence, binder)
+        reference = next(
+            (m for m in others if set(m.targets) <= set(ledger.baselines)), None
+        ) or _reference_said_before(sentence, binder)
         if reference is None and len(ledger.baselines) != 1 and len({m.targets for m in others}) == 1:
             reference = others[0]
     base = reference or binder.baseline()
@@ -118,7 +157,9 @@ def _reference_said_before(sentence: Sentence, binder: Binder) -> Mention | None
     """A change said without the other side in a sentence that names no run is against the one named before."""
     if any(set(m.targets) & set(binder.ledger.baselines) for m in sentence.of("run")):
         return None
-    return next((found for earlier in reversed(sentence.before) if (found := binder.reference(earlier, 0)) is not None), None)
+    return next(
+        (found for earlier in reversed(sentence.before) if (found := binder.reference(earlier, 0)) is not None), None
+    )
 
 
 def fits(number: Number, change: Change, a: str, b: str, metric: str, ledger: Ledger) -> str:
@@ -126,14 +167,10 @@ def fits(number: Number, change: Change, a: str, b: str, metric: str, ledger: Le
     first, second = ledger.mean(a, metric), ledger.mean(b, metric)
     if first is None or second is None:
         return ""
-    pairs = [(first, second, "means")] if len(ledger.values(a, metric)) + len(ledger.values(b, metric)) > 2 else [(first, second, "values")]
-    singles = ledger.value(a, metric), ledger.value(b, metric)
-    if None not in singles and singles != (first, second):
-        pairs.append((*singles, "first executions"))  # type: ignore[arg-type]
-    for x, y, what in pairs:
-        if _fits(number, change, x, y, metric, ledger):
-            return f"{change.kind} of {metric} between {a} and {b} ({what})"
-    return ""
+    if not _fits(number, change, first, second, metric, ledger):
+        return ""
+    several = len(ledger.values(a, metric)) + len(ledger.values(b, metric)) > 2
+    return f"{change.kind} of {metric} between {a} and {b} ({'means' if several else 'values'})"
 
 
 def _fits(number: Number, change: Change, x: float, y: float, metric: str, ledger: Ledger) -> bool:
@@ -174,6 +211,8 @@ def _ratio_fits(number: Number, change: Change, x: float, y: float, metric: str,
     direction = ledger.metric(metric).direction
     up, down = x / y, y / x
     halving = number.spelled and number.value < 1
+    if halving and number.bound == "over":
+        return 0.25 < up <= number.value
     if halving:
         by = re.match(r"by|two", number.written) is not None and number.value not in (0.5,)
         return rounds_to(number, 1 - up if by else up)

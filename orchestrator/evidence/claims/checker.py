@@ -13,7 +13,8 @@ from orchestrator.evidence.claims.binding import Binder, Binding
 from orchestrator.evidence.claims.cells import claims_of_table
 from orchestrator.evidence.claims.changes import Change, change_in, fits, mean_over_runs, pair_of
 from orchestrator.evidence.claims.comparisons import comparisons, timing
-from orchestrator.evidence.claims.lexicon import Lexicon
+from orchestrator.evidence.claims.holders import directly_after
+from orchestrator.evidence.claims.lexicon import Lexicon, Mention
 from orchestrator.evidence.claims.names import names
 from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.plain import Plain, setting_fits
@@ -28,7 +29,10 @@ _RESULT_WORDS = re.compile(
     r"\b(?:we (?:find|observe|see|obtain|measure|achieve|report)|achiev\w+|reach\w+|obtain\w+|attain\w+|outperform\w+|improv\w+|results?|yield\w*|scores?|reduc(?:es|ed)|increas(?:es|ed)|decreas(?:es|ed)|speed-?ups?|faster|slower)\b",
     re.IGNORECASE,
 )
-_FAILED = re.compile(r"\b(?:fail\w*|crash\w*|diverg\w*|excluded?|not quoted|unusable|NaN|stopped|timed? out|discard\w*|attempts?)\b", re.IGNORECASE)
+_FAILED = re.compile(
+    r"\b(?:fail\w*|crash\w*|diverg\w*|excluded?|not quoted|unusable|NaN|stopped|timed? out|discard\w*|attempts?)\b",
+    re.IGNORECASE,
+)
 _EXACT_P = re.compile(r"\bp\s*(?:-value)?\s*(?P<sign>=|<|>|≈|≤|of)\s*$", re.IGNORECASE)
 
 
@@ -67,11 +71,34 @@ class Checker:
 
     def _sentences(self, block: Block) -> list[Sentence]:
         found = sentences(block, self.lexicon, self.ledger)
+        for sentence in found:
+            self._runs_by_settings(sentence)
         if block.lead and found:
             led = sentences(Block(_plain_text(block.lead), block.section), self.lexicon, self.ledger)
             for sentence in found:
                 sentence.before = [*led, *sentence.before]
         return found
+
+    def _runs_by_settings(self, sentence: Sentence) -> None:
+        """ "With 8 bits" names the runs whose setting that is, where the runs differ in it."""
+        for number in list(sentence.numbers):
+            keys = self.binder.bind(number, sentence).setting
+            runs = [
+                r
+                for r in self.ledger.runs
+                if any((v := self.plain.value_of(r, k)) is not None and setting_fits(number, v) for k in keys)
+            ]
+            named = directly_after(number, sentence, sentence.of("run", "failed"))
+            if 0 < len(runs) < len(self.ledger.runs) and self._varies(keys) and named is None:
+                sentence.numbers.remove(number)
+                sentence.parameters.append(number)
+                sentence.mentions.append(Mention("run", tuple(runs), number.start, number.end, True))
+        sentence.mentions.sort(key=lambda m: m.start)
+
+    def _varies(self, keys: Iterable[str]) -> bool:
+        """Whether runs that are no baselines differ in one of these settings."""
+        others = [r for r in self.ledger.runs if r not in self.ledger.baselines]
+        return any(len({self.ledger.setting(r, k) for r in others}) > 1 for k in keys)
 
     def line(self, at: int) -> int:
         return bisect_right(self._lines, at)
@@ -88,6 +115,8 @@ class Checker:
     def _in_sentence(self, sentence: Sentence) -> Iterator[Claim]:
         for use in sentence.uses:
             yield self.claim(sentence, use.at, use.at + 1, "macro", self.macro(use, sentence))
+        for number in sentence.parameters:
+            yield self.claim(sentence, number.start, number.end, "number", Judged("a setting by which runs differ"))
         for number in sentence.numbers:
             judged = self.number(number, sentence)
             if judged.support or judged.problem:
@@ -114,7 +143,9 @@ class Checker:
         return Judged(f"{meaning.kind} {meaning.metric} {where}".strip() or meaning.kind)
 
     def _why_unknown(self, use: Use, problem: str) -> str:
-        failed = next((r for r in self.ledger.failed if any(a.startswith(f"{r}/") or a == r for a in use.atom.arguments)), "")
+        failed = next(
+            (r for r in self.ledger.failed if any(a.startswith(f"{r}/") or a == r for a in use.atom.arguments)), ""
+        )
         return f"{failed} failed, and a failed run is never quoted" if failed else problem
 
     def _macro_beside(self, use: Use, sentence: Sentence) -> str:
@@ -128,7 +159,11 @@ class Checker:
         between = sentence.text[others[-1].end : use.at]
         beside = re.fullmatch(r"\s*(?:of|is|was|=|:|reaches|score of|value of)?\s*(?:the |a |about )?", between)
         wrong = beside and metric not in others[-1].targets
-        return f"the text says {sentence.text[others[-1].start : others[-1].end]!r}, the macro is of {metric}" if wrong else ""
+        return (
+            f"the text says {sentence.text[others[-1].start : others[-1].end]!r}, the macro is of {metric}"
+            if wrong
+            else ""
+        )
 
     def number(self, number: Number, sentence: Sentence) -> Judged:
         """One number in a sentence."""
@@ -153,7 +188,7 @@ class Checker:
         if number.word:
             return Judged()
         binding = self.binder.bind(number, sentence)
-        if binding.setting:
+        if binding.setting and not number.times:
             return self._setting(number, binding, sentence)
         if not binding.attached and not number.spelled and not (strict and binding.metrics):
             loose = self.plain.loosely_named(number, sentence)
@@ -170,7 +205,13 @@ class Checker:
         """Whether a sentence with a citation tells of others' work: in these sections, or where it names nothing of ours."""
         if sentence.block.section in ("related", "background"):
             return True
-        return sentence.block.section == "introduction" and not sentence.of("metric", "run", "setting") and not re.search(r"\b(?:[Ww]e|[Oo]urs?)\b", sentence.text)
+        ours = [m for m in sentence.of("run") if not set(m.targets) <= set(self.ledger.baselines)]
+        return (
+            sentence.block.section == "introduction"
+            and not ours
+            and not sentence.of("metric", "setting")
+            and not re.search(r"\b(?:[Ww]e|[Oo]urs?)\b", sentence.text)
+        )
 
     def _outside_results(self, number: Number, section: str) -> Judged:
         """In method, background and set-up a number is a setting or no claim; a set-up states nothing else."""
@@ -179,7 +220,7 @@ class Checker:
             return Judged(setting)
         if section != "setup" or self.plain.in_texts(number) or self._from_two_settings(number):
             return Judged()
-        if number.value in (0, 1, 2) and not number.unit or number.times:
+        if (number.value in (0, 1, 2) and not number.unit) or number.times:
             return Judged()
         return Judged("", "no run's settings and no code state this number")
 
@@ -187,24 +228,44 @@ class Checker:
         values = {v for run in self.ledger.runs for key in self.ledger.executions(run)[0].settings
                   if (v := self.plain.value_of(run, key)) not in (None, 0)}  # fmt: skip
         some = [v for v in values if v is not None][:60]
-        return any(setting_fits(number, a * b) or setting_fits(number, a / b) for a, b in product(some, some) if a != b and abs(a) > 1 and abs(b) > 1)
+        return any(
+            setting_fits(number, a * b) or setting_fits(number, a / b)
+            for a, b in product(some, some)
+            if a != b and abs(a) > 1 and abs(b) > 1
+        )
 
     def _setting(self, number: Number, binding: Binding, sentence: Sentence) -> Judged:
-        said, right = self.plain.setting(number, binding.setting, binding.runs)
+        said, right = self.plain.setting(
+            number, binding.setting, binding.runs, binding.named and len(binding.runs) == 1
+        )
         if right:
             return Judged(said)
-        if not said or self.plain.in_texts(number) and sentence.block.section not in STRICT:
+        if binding.also:
+            judged = self.bound(number, replace(binding, setting=(), metrics=binding.also), sentence)
+            if not judged.problem:
+                return judged
+        if not said or (self.plain.in_texts(number) and sentence.block.section not in STRICT):
             return self._outside_results(number, "method") if not said and sentence.block.section not in STRICT else (
                 self.bound(number, replace(binding, setting=()), sentence) if not said else Judged())  # fmt: skip
-        return Judged("", f"the settings in force are {said}", tuple(rf"\setting{{{self.ledger.runs[0]}/{key}}}" for key in binding.setting[:2]))
+        return Judged(
+            "",
+            f"the settings in force are {said}",
+            tuple(rf"\setting{{{self.ledger.runs[0]}/{key}}}" for key in binding.setting[:2]),
+        )
 
     def _p_value(self, number: Number, sign: str, sentence: Sentence) -> Judged:
-        metrics = [t for m in sentence.of("metric") for t in m.targets] or [t for s in sentence.before for m in s.of("metric") for t in m.targets]
+        metrics = [t for m in sentence.of("metric") for t in m.targets] or [
+            t for s in sentence.before for m in s.of("metric") for t in m.targets
+        ]
         first, second = pair_of(number, sentence, self.binder)
         found = [(a, b, m, d.p) for a, b, m in product(first, second, dict.fromkeys(metrics)) if a != b
                  and (d := self.ledger.difference(a, b, m)) is not None and d.p is not None]  # fmt: skip
         for a, b, metric, p in found:
-            if (sign in "<≤" and p < number.value) or (sign == ">" and p > number.value) or (sign not in "<≤>" and abs(p - number.value) <= number.step / 2):
+            if (
+                (sign in "<≤" and p < number.value)
+                or (sign == ">" and p > number.value)
+                or (sign not in "<≤>" and abs(p - number.value) <= number.step / 2)
+            ):
                 return Judged(f"p = {p:.3g} of {metric} between {a} and {b}")
         said = "; ".join(f"p = {p:.3g} of {metric} between {a} and {b}" for a, b, metric, p in found[:3])
         return Judged("", f"the tests give {said}" if said else "no test of the evidence gives a p-value here")
@@ -226,17 +287,34 @@ class Checker:
             if binding.failed:
                 return Judged()
             return Judged("", "no metric is named that this could be a value of", self.near(number))
-        if change is not None and change.kind == "mean over runs" and any(mean_over_runs(number, runs, m, self.ledger) for m in binding.metrics for runs in self._groups(binding)):
+        if (
+            change is not None
+            and change.kind == "mean over runs"
+            and any(
+                mean_over_runs(number, runs, m, self.ledger) for m in binding.metrics for runs in self._groups(binding)
+            )
+        ):
             return Judged(f"mean of {binding.metrics[0]} over runs")
         target = self._target(number, binding, sentence)
         return target or self._valued(number, binding, sentence)
 
     def _groups(self, binding: Binding) -> list[tuple[str, ...]]:
         baselines = tuple(self.ledger.baselines)
-        return [binding.runs, tuple(r for r in self.ledger.runs if r not in baselines), tuple(self.ledger.runs), baselines]
+        return [
+            binding.runs,
+            tuple(r for r in self.ledger.runs if r not in baselines),
+            tuple(self.ledger.runs),
+            baselines,
+        ]
 
     def _target(self, number: Number, binding: Binding, sentence: Sentence) -> Judged | None:
-        if not re.search(r"\b(?:target|goal|threshold)\b", sentence.text, re.IGNORECASE):
+        before, after = (
+            sentence.text[max(0, number.start - 28) : number.start],
+            sentence.text[number.end : number.end + 12],
+        )
+        if not re.search(r"\b(?:target|goal|threshold)\b[^,;]*$", before, re.IGNORECASE) and not re.match(
+            r"\s*(?:target|goal|threshold)\b", after
+        ):
             return None
         for metric in binding.metrics:
             target = self.ledger.metric(metric).target
@@ -255,7 +333,9 @@ class Checker:
             return Judged("", self.wrong(number, pairs, text), self.near(number, binding.metrics, runs))
         if len({(m, r) for m, r, _ in right}) < len(pairs):
             of = " or ".join(dict.fromkeys(f"{r}/{m}" for m, r in pairs[:3]))
-            return Judged("", f"it is not said which is meant: {of}", tuple(rf"\res{{{r}/{m}}}" for m, r, _ in right[:3]))
+            return Judged(
+                "", f"it is not said which is meant: {of}", tuple(rf"\res{{{r}/{m}}}" for m, r, _ in right[:3])
+            )
         metric, run, aggregation = right[0]
         bad = half_problem(number, self.ledger, run, metric, text)
         if bad:
@@ -277,7 +357,9 @@ class Checker:
         for number in sentence.numbers:
             keys = self.binder.bind(number, sentence).setting
             for key in keys:
-                fitting = tuple(r for r in wanted if (v := self.plain.value_of(r, key)) is not None and setting_fits(number, v))
+                fitting = tuple(
+                    r for r in wanted if (v := self.plain.value_of(r, key)) is not None and setting_fits(number, v)
+                )
                 if fitting and len(fitting) < len(wanted):
                     wanted = fitting
         return wanted if runs or len(wanted) < len(self.ledger.runs) else runs
@@ -289,7 +371,11 @@ class Checker:
             binding = replace(binding, metrics=(timed,))
         if not binding.metrics:
             return Judged("", "it is not said of which metric this is a change", self.near(number))
-        pairs = [(a, b, m) for a, b, m in product(first, second, binding.metrics) if a != b and self.ledger.values(a, m) and self.ledger.values(b, m)]
+        pairs = [
+            (a, b, m)
+            for a, b, m in product(first, second, binding.metrics)
+            if a != b and self.ledger.values(a, m) and self.ledger.values(b, m)
+        ]
         right = [(a, b, m, how) for a, b, m in pairs if (how := fits(number, change, a, b, m, self.ledger))]
         if right and len(right) == len(pairs):
             return Judged(right[0][3])
@@ -302,11 +388,17 @@ class Checker:
         if right:
             return Judged("", "it is not said between which two runs", nearest)
         said = "; ".join(self._change_said(change, a, b, m) for a, b, m in pairs[:2])
-        return Judged("", f"the {change.kind} is {said}" if said else "there are not two sound runs to compare", nearest)
+        return Judged(
+            "", f"the {change.kind} is {said}" if said else "there are not two sound runs to compare", nearest
+        )
 
     def _change_said(self, change: Change, a: str, b: str, metric: str) -> str:
         x, y = self.ledger.mean(a, metric) or 0.0, self.ledger.mean(b, metric) or 0.0
-        value = {"difference": x - y, "ratio": x / y if y else float("inf"), "relative change": 100 * (x - y) / abs(y) if y else float("inf")}[change.kind]
+        value = {
+            "difference": x - y,
+            "ratio": x / y if y else float("inf"),
+            "relative change": 100 * (x - y) / abs(y) if y else float("inf"),
+        }[change.kind]
         return f"{value:.4g}{' %' if change.kind == 'relative change' else ''} ({metric}, {a} against {b})"
 
     def wrong(self, number: Number, pairs: Sequence[tuple[str, str]], text: str) -> str:
@@ -339,7 +431,11 @@ def hero(document: Document, lexicon: Lexicon) -> tuple[str, ...]:
     named: Counter[str] = Counter()
     for block in document.blocks:
         if block.section in ("title", "abstract"):
-            named.update(m.targets[0] for m in lexicon.find(block.text.chars) if m.kind == "run" and len(m.targets) == 1 and m.targets[0] in others)
+            named.update(
+                m.targets[0]
+                for m in lexicon.find(block.text.chars)
+                if m.kind == "run" and len(m.targets) == 1 and m.targets[0] in others
+            )
     most = named.most_common()
     tied = [run for run, times in most if times == most[0][1]]
     primary = next((m.name for m in ledger.declared.values() if m.direction), "")

@@ -18,12 +18,12 @@ _WORDS = (
     ("same", r"comparable|on par|similar(?:ly)?|equivalent|indistinguishable|within (?:the )?noise|no (?:significant |measurable |clear )?(?:difference|change|improvement|gain|effect)|statistically tied|matches|match|matched|unchanged|as (?:good|accurate|low|high) as|the same"),
     ("best", r"best|state[- ]of[- ]the[- ]art|superior to all|strongest|top-performing"),
     ("worst", r"worst|weakest|poorest"),
-    ("highest", r"highest|largest|greatest|most accurate"),
-    ("lowest", r"lowest|smallest|fewest|least"),
+    ("highest", r"slowest|longest|highest|largest|greatest|most accurate"),
+    ("lowest", r"shortest|lowest|smallest|fewest|least"),
     ("better", r"faster|quicker|better|outperform(?:s|ed|ing)?|improv(?:es?|ed|ing)|improvements?|beat(?:s|ing)?|surpass(?:es|ed|ing)?|superior|gains?|wins?|stronger|more accurate"),
     ("worse", r"slower|worse|underperform(?:s|ed|ing)?|degrad(?:es?|ed|ing)|degradation|inferior|hurts?|harms?|deteriorat(?:es|ed|ing)|weaker|trails"),
-    ("up", r"higher|larger|greater|increas(?:es?|ed|ing)|rais(?:es?|ed|ing)|ris(?:es?|ing)|rose|more|exceed(?:s|ed|ing)?|grows?|grew|boost(?:s|ed|ing)?"),
-    ("down", r"lower(?:s|ed|ing)?|smaller|fewer|less|reduc(?:es?|ed|ing)|reductions?|decreas(?:es?|ed|ing)|drop(?:s|ped|ping)?|falls?|fell|cuts?|declin(?:es?|ed|ing)|shrinks"),
+    ("up", r"longer|higher|larger|greater|increas(?:es?|ed|ing)|rais(?:es?|ed|ing)|ris(?:es?|ing)|rose|more|exceed(?:s|ed|ing)?|grows?|grew|boost(?:s|ed|ing)?"),
+    ("down", r"shorter|lower(?:s|ed|ing)?|smaller|fewer|less|reduc(?:es?|ed|ing)|reductions?|decreas(?:es?|ed|ing)|drop(?:s|ped|ping)?|falls?|fell|cuts?|declin(?:es?|ed|ing)|shrinks"),
 )  # fmt: skip
 _PATTERN = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in _WORDS), re.IGNORECASE)
 _SUPPOSED = re.compile(
@@ -32,10 +32,23 @@ _SUPPOSED = re.compile(
     re.IGNORECASE,
 )
 _PURPOSE = re.compile(r"\bto (?:\w+ly )?$")
-_DEFINITION = re.compile(r"\b(?:is|are|being|means?) (?:always )?(?:better|worse|best)\b|(?:higher|lower|larger|smaller) is\b|\b(?:better|best) when|[↑↓]|higher values|lower values (?:are|mean|indicate)", re.IGNORECASE)
-_NEGATED = re.compile(r"\b(?:not|no|never|neither|nor|cannot|fails? to|failed to|without|n't|does not|did not|hardly|nowhere)\s+(?:\w+\s+){0,3}$", re.IGNORECASE)
+_DEFINITION = re.compile(
+    r"\b(?:is|are|being|means?) (?:always )?(?:better|worse|best)\b|(?:higher|lower|larger|smaller) is\b|\b(?:better|best) when|[↑↓]|higher values|lower values (?:are|mean|indicate)",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"\b(?:not|no|never|neither|nor|cannot|fails? to|failed to|without|n't|does not|did not|hardly|nowhere)\s+(?:\w+\s+){0,3}$",
+    re.IGNORECASE,
+)
 _SIGNIFICANT = re.compile(r"\bsignificant(?:ly)?\b", re.IGNORECASE)
-_NOT_SAID = re.compile(r"^\s*(?:than (?:chance|expected|usual|zero|random|one|half|\d)|-level|-order|-dimensional|bound|and lower|limit|understanding|practices?|of our knowledge|fit|suited|or (?:less|more))|^\s*(?:\w+\s+)?(?:trade-?off)", re.IGNORECASE)
+_NOT_SAID = re.compile(
+    r"^\s*(?:than (?:chance|expected|usual|zero|random|one|half|an?\b|\d)|-level|-order|-dimensional|bound|and lower|limit|understanding|practices?|of our knowledge|fit|suited|or (?:less|more))|^\s*(?:\w+\s+)?(?:trade-?off)",
+    re.IGNORECASE,
+)
+_ABOUT_A_CHANGE = re.compile(
+    r"\b(?:gap|difference|margin|effect|gain|improvement|advantage|spread|variance|cost|benefit)s?\s+(?:is|was|becomes|grows|are|were)\s+(?:\w+\s+)?$",
+    re.IGNORECASE,
+)
 _EVERY = re.compile(r"\b(?:all|every|each|both|any|across)\b", re.IGNORECASE)
 _CLOSE = 0.02
 """A relative difference up to this may be called comparable where no noise is known."""
@@ -74,6 +87,7 @@ def _is_no_claim(match: re.Match[str], sentence: Sentence) -> bool:
     cited = CITE in sentence.text and not sentence.of("run")
     return bool(
         inside or _is_amount(match, sentence) or cited or _SUPPOSED.search(sentence.text[start : match.start()]) or _PURPOSE.search(before) or _NOT_SAID.search(after)
+        or _ABOUT_A_CHANGE.search(before)
         or (match.lastgroup in ("up", "down") and re.match(r"\s*(?:or equal|bounds?|layers?|model|models|than (?:\d|one|two|three))", after))
         or (match[0].lower() == "more" and re.match(r"\s+(?:than|recent|general|stable|interpretable|robust|and|broad|work|seeds|runs|detail)", after) and not re.match(r"\s+than\s+(?:the|our)", after))
     )  # fmt: skip
@@ -113,10 +127,20 @@ def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: 
         return (timed,) if timed else None
     named = sentence.of("metric")
     start, end = sentence.clause(match.start())
-    after = [m for m in named if match.end() <= m.start < end and not re.search(r"[,;]|\bwhile\b", sentence.text[match.end() : m.start])]
+    after = [
+        m
+        for m in named
+        if match.end() <= m.start < end
+        and not _APART.search(sentence.text[match.end() : m.start])
+        and not _PATTERN.search(sentence.text[match.end() : m.start])
+    ]
     before = [m for m in named if start <= m.start and m.end <= match.start()]
-    adjective = kind in ("best", "worst", "highest", "lowest", "better", "worse") or match[0].lower().endswith(("er", "more", "less", "es", "ed", "ing", "ions", "ion"))
-    for group in ([after[:1], before[-1:]] if adjective else [before[-1:], after[:1]]):
+    if kind == "same" and match[0].lower() == "the same" and not any(m.start - match.end() <= 2 for m in after):
+        return None
+    adjective = kind in ("best", "worst", "highest", "lowest", "better", "worse") or match[0].lower().endswith(
+        ("er", "more", "less", "es", "ed", "ing", "ions", "ion")
+    )
+    for group in [after[:1], before[-1:]] if adjective else [before[-1:], after[:1]]:
         if group:
             return group[0].targets
     if named:
@@ -127,13 +151,26 @@ def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: 
     return None
 
 
+_APART = re.compile(r"[,;(]|\b(?:while|and|than|but)\b")
+
+
 def timing(ledger: Ledger) -> str | None:
     """The one declared metric that says how long something takes, or how fast it is; None where there are several."""
-    kinds = [m for m in ledger.declared if UNITS.get(unit_of(ledger, m), ("",))[0] == "time" or re.search(r"/s$|per_second|throughput|speed", f"{m} {unit_of(ledger, m)}")]
+    kinds = [
+        m
+        for m in ledger.declared
+        if UNITS.get(unit_of(ledger, m), ("",))[0] == "time"
+        or re.search(
+            r"/s$|per_second|throughput|speed|rtf|latency|runtime|real.?time",
+            f"{m} {unit_of(ledger, m)} {ledger.metric(m).reading}".lower(),
+        )
+    ]
     return kinds[0] if len(kinds) == 1 else None
 
 
-def _about(match: re.Match[str], sentence: Sentence, binder: Binder, runs: Sequence[Mention], reference: Mention | None) -> Mention | None:
+def _about(
+    match: re.Match[str], sentence: Sentence, binder: Binder, runs: Sequence[Mention], reference: Mention | None
+) -> Mention | None:
     found = binder.about(sentence, match.start())
     if found is not None and found.kind == "run" and (reference is None or found.targets != reference.targets):
         return found
@@ -146,11 +183,18 @@ def _about(match: re.Match[str], sentence: Sentence, binder: Binder, runs: Seque
 
 
 def _other(runs: Sequence[Mention], about: Mention, binder: Binder) -> Mention | None:
+    """The other side where no word names it: the baseline, or the one other run of the sentence."""
     others = [m for m in runs if not set(m.targets) & set(about.targets)]
+    baselines = binder.ledger.baselines
+    named = next((m for m in others if set(m.targets) <= set(baselines)), None)
+    if named is not None or (len(baselines) == 1 and set(about.targets) != set(baselines)):
+        return named or binder.baseline()
     return others[0] if others else binder.baseline()
 
 
-def _judge_extreme(match: re.Match[str], kind: str, metrics: tuple[str, ...], about: Mention, ledger: Ledger) -> Said | None:
+def _judge_extreme(
+    match: re.Match[str], kind: str, metrics: tuple[str, ...], about: Mention, ledger: Ledger
+) -> Said | None:
     metric = metrics[0]
     direction = ledger.metric(metric).direction
     if kind in ("best", "worst") and direction is None:
@@ -169,7 +213,13 @@ def _judge_extreme(match: re.Match[str], kind: str, metrics: tuple[str, ...], ab
 
 
 def _judge_pair(
-    match: re.Match[str], kind: str, metrics: tuple[str, ...], about: Mention, against: Mention, sentence: Sentence, ledger: Ledger
+    match: re.Match[str],
+    kind: str,
+    metrics: tuple[str, ...],
+    about: Mention,
+    against: Mention,
+    sentence: Sentence,
+    ledger: Ledger,
 ) -> Said | None:
     start, _ = sentence.clause(match.start())
     negated = bool(_NEGATED.search(sentence.text[start : match.start()])) and kind != "same"
@@ -197,7 +247,9 @@ def _support(run: str, other: str, metric: str, ledger: Ledger) -> str:
     return f"{metric}: {run} {ledger.mean(run, metric):.4g}, {other} {ledger.mean(other, metric):.4g}{noise}"
 
 
-def _problem(kind: str, run: str, other: str, metric: str, ledger: Ledger, negated: bool, significant: bool) -> str | None:
+def _problem(
+    kind: str, run: str, other: str, metric: str, ledger: Ledger, negated: bool, significant: bool
+) -> str | None:
     """What is wrong with saying that `run` is so against `other`; '' where it holds, None where it cannot be said."""
     found = ledger.difference(run, other, metric)
     if found is None:

@@ -18,14 +18,21 @@ def metrics_of_heading(heading: str, ledger: Ledger, least: float = 1.0) -> tupl
     words = [w.lower() for w in _WORD.findall(re.sub(r"[↑↓]", " ", heading))]
     if not words:
         return ()
-    scores = {metric: _score(words, metric, ledger) for metric in ledger.declared or ledger.metric_names[:300]}
+    scores = {m: _score(heading, words, m, ledger) for m in ledger.declared or ledger.metric_names[:300]}
     best = max(scores.values(), default=0.0)
     return tuple(metric for metric, score in scores.items() if score == best) if best >= least else ()
 
 
-def _score(words: list[str], metric: str, ledger: Ledger) -> float:
+def _score(heading: str, words: list[str], metric: str, ledger: Ledger) -> float:
     names = [w.lower() for w in _WORD.findall(f"{metric.replace('_', ' ')} {humanised(metric)}")]
-    shared = {w for w in words if w not in _SKIPPED and any(alike(w, name) for name in names if name not in _SKIPPED)}
-    unit, written = unit_of(ledger, metric), " ".join(words)
-    same_unit = unit and (unit.lower() in written.split() or any(UNITS.get(w, ("", 0)) == UNITS.get(unit, ("-", 0)) for w in words))
-    return len(shared) + (0.5 if same_unit and shared else 1.0 if same_unit else 0.0)
+    wanted = [name for name in names if name not in _SKIPPED]
+    shared = {w for w in words if w not in _SKIPPED and any(alike(w, name) for name in wanted)}
+    in_unit = _names_unit(heading, words, unit_of(ledger, metric))
+    return len(shared) + (0.0 if not in_unit else 0.5 if shared else 1.0)
+
+
+def _names_unit(heading: str, words: list[str], unit: str) -> bool:
+    if not unit:
+        return False
+    same = any(UNITS.get(word, ("", 0)) == UNITS.get(unit, ("-", 0)) for word in words)
+    return same or (unit.lower() in heading.lower() if len(unit) > 2 else unit.lower() in words)

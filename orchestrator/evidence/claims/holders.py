@@ -12,7 +12,7 @@ from orchestrator.evidence.claims.sentences import Sentence
 REFERENCE = re.compile(
     r"\b(?:vs\.?|versus|against|compared (?:to|with|against)|in comparison (?:to|with)|relative to|with respect to|than|over|down from|up from|rather than|instead of"
     r"|outperform(?:s|ed|ing)?|beat(?:s|ing|en)?|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|underperform(?:s|ed|ing)?|improv(?:es?|ed|ing|ements?) (?:on|over|upon)|from|match(?:es|ed|ing)?|trails?|behind|ahead of"
-    r"|that of|those of|dominates?|below|above|within (?:the )?noise of|(?:on par|comparable|similar|equal|identical|close|inferior|superior|tied|indistinguishable) (?:with|to|from)"
+    r"|that of|those of|dominates?|below|above|within (?:the )?noise of|(?:on par|comparable|similar|equal|identical|inferior|superior|tied|indistinguishable) (?:with|to|from)|close to"
     r"|(?:difference|different|distinguishable) (?:from|to)|as (?:many|much|high|low|large|small|fast|slow|long|good|accurate|few)\b[^.,;]{0,24}? as)\b",
     re.IGNORECASE,
 )
@@ -24,11 +24,18 @@ _RUN_AFTER = re.compile(
     r"[\s)]*(?:\b(?:for|with|by|of|in|under|at|is|was|were|are|reached|obtained|achieved|using|when|the|a|an|our|on|observed|measured|reported|found|seen|attained|that|and|it)\b\s*|['’]s\s*|\()*\s*",
     re.IGNORECASE,
 )
-_STEP = re.compile(r"\s*(?:,|/|\band\b|,\s*and\b|\bor\b|&|;|,?\s*to\b|→|vs\.?|versus|–)\s*(?:(?:the|a|an|our|on|in|of|for|by|about|is|was)\s+)*", re.IGNORECASE)
-_PATIENT = re.compile(r"\b(?:reduc|rais|lower|increas|decreas|improv|cut|lift|boost|bring|doubl|halv|degrad)(?:es|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$")
+_STEP = re.compile(
+    r"\s*(?:,|/|\band\b|,\s*and\b|\bor\b|&|;|,?\s*to\b|→|vs\.?|versus|–)\s*(?:(?:the|a|an|our|on|in|of|for|by|about|is|was)\s+)*",
+    re.IGNORECASE,
+)
+_PATIENT = re.compile(
+    r"\b(?:reduc|rais|lower|increas|decreas|improv|cut|lift|boost|bring|doubl|halv|degrad)(?:es|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$"
+)
 """A run whose metric another one changes: "raises the accuracy of A"."""
 _AGAINST = re.compile(r"\b(?:vs\.?|versus|against|compared|than|from|relative)\b")
-_GOES_ON = re.compile(r"\s*(?:[.,;:)\]]|$|(?:for|on|in|with|respectively|at|of|and|or|to|while|across|whereas|when|under|by|after|from|is|are|as|%)\b|[^\sA-Za-z])")
+_GOES_ON = re.compile(
+    r"\s*(?:[.,;:)\]]|$|(?:for|on|in|with|respectively|at|of|and|or|to|while|across|whereas|when|under|by|after|from|is|are|as|%)\b|[^\sA-Za-z])"
+)
 
 
 def run_holder(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> tuple[Mention | None, bool]:
@@ -37,6 +44,8 @@ def run_holder(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> t
         found = rule(number, sentence, runs)
         if found is not None:
             return found, False
+        if rule is paired and _opens_pair(number, sentence, runs):
+            return subject(number, sentence, runs), False
     word = _reference_before(number, sentence)
     if word is not None:
         within = [m for m in runs if word.end() <= m.start and m.end <= number.start]
@@ -52,6 +61,10 @@ def facet_holder(number: Number, sentence: Sentence, facets: Sequence[Mention]) 
         found = rule(number, sentence, facets)
         if found is not None:
             return found
+    numbers = number_list(number, sentence)
+    ordered = list({m.targets: m for m in facets if m.end <= numbers[0].start}.values())
+    if len(numbers) > 1 and len(ordered) == len(numbers):
+        return ordered[numbers.index(number)]
     start, end = sentence.clause(number.start)
     before = [m for m in facets if m.end <= number.start]
     inside = [m for m in before if m.start >= start]
@@ -75,7 +88,11 @@ def number_list(number: Number, sentence: Sentence) -> list[Number]:
 
 def _joined(sentence: Sentence, a: Number, b: Number) -> bool:
     alike = (a.unit == b.unit or not a.unit or not b.unit) and a.times == b.times
-    return alike and bool(_STEP.fullmatch(sentence.text[a.end : b.start])) and bool(_GOES_ON.match(sentence.text[b.end :]) or b.unit or _named_after(sentence, b))
+    return (
+        alike
+        and bool(_STEP.fullmatch(sentence.text[a.end : b.start]))
+        and bool(_GOES_ON.match(sentence.text[b.end :]) or b.unit or _named_after(sentence, b))
+    )
 
 
 def _named_after(sentence: Sentence, number: Number) -> bool:
@@ -114,14 +131,31 @@ def paired(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Menti
     if bounds is None or any(bounds[0] <= m.start < bounds[1] for m in runs):
         return None
     numbers = [n for n in sentence.numbers if bounds[0] <= n.start < bounds[1]]
-    if len(numbers) < 2 or number not in numbers[:2] or not _AGAINST.search(sentence.text[numbers[0].end : numbers[1].start]):
+    if (
+        len(numbers) < 2
+        or number not in numbers[:2]
+        or not _AGAINST.search(sentence.text[numbers[0].end : numbers[1].start])
+    ):
         return None
     start, _ = sentence.clause(number.start)
     ahead = [m for m in runs if start <= m.start and m.end <= bounds[0]] or [m for m in runs if m.end <= bounds[0]]
     distinct = list({m.targets: m for m in ahead}.values())
-    if len(distinct) != 2:
-        return None
-    return distinct[numbers.index(number)]
+    if len(distinct) == 1 and distinct[0].start in {m.start for m in references(sentence, runs)}:
+        return distinct[0] if number is numbers[1] else None
+    return distinct[numbers.index(number)] if len(distinct) == 2 else None
+
+
+def _opens_pair(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> bool:
+    """Whether the number is the first of "(1 vs. 2)" after a comparison that names only the other side."""
+    bounds = sentence.parenthesis(number.start)
+    if bounds is None or any(bounds[0] <= m.start < bounds[1] for m in runs):
+        return False
+    numbers = [n for n in sentence.numbers if bounds[0] <= n.start < bounds[1]]
+    return (
+        len(numbers) == 2
+        and number is numbers[0]
+        and bool(_AGAINST.search(sentence.text[numbers[0].end : numbers[1].start]))
+    )
 
 
 def in_parentheses(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Mention | None:
@@ -151,7 +185,11 @@ def directly_after(number: Number, sentence: Sentence, runs: Sequence[Mention]) 
         return None
     best = _fullest(runs, behind[0])
     between = sentence.without(number.end, best.start, "metric", "setting")
-    bare = re.sub(r"^\s*[a-zA-Z%µ°]{1,4}/?[a-zA-ZÅ]{0,2}(?=\s+(?:for|with|by|in|\())", "", between)
+    bare = re.sub(
+        r"^\s*(?!and\b|but\b|or\b|with\b|for\b)[a-zA-Z%µ°]{1,4}/?[a-zA-ZÅ]{0,2}(?=\s+(?:for|with|by|in|\())",
+        "",
+        between,
+    )
     if not _RUN_AFTER.fullmatch(bare) or re.search(r"\band\b|\bfrom\b", bare):
         return None
     if re.search(r"\b(?:of|in)\b", bare) and not re.fullmatch(r"\s*(?:of|in)\s+(?:the\s+|our\s+)?", bare):
@@ -173,7 +211,9 @@ def references(sentence: Sentence, runs: Sequence[Mention]) -> list[Mention]:
         enumeration = next((e for e in mention_lists(sentence, behind) if e[0].start == behind[0].start), [])
         if enumeration and re.search(r"\b(?:and|or)\b", sentence.text[enumeration[-2].end : enumeration[-1].start]):
             found += [m for e in enumeration[1:] for m in behind if m.start == e.start]
-    found += [m for m in runs if _PATIENT.search(sentence.masked("metric", until=m.start)) and _follows_metric(sentence, m)]
+    found += [
+        m for m in runs if _PATIENT.search(sentence.masked("metric", until=m.start)) and _follows_metric(sentence, m)
+    ]
     for between in re.finditer(r"\bbetween\b", sentence.text):
         pair = [m for m in runs if m.start >= between.end()]
         if len(pair) >= 2 and re.fullmatch(r"\s+and\s+(?:the\s+)?", sentence.text[pair[0].end : pair[1].start]):
@@ -182,7 +222,9 @@ def references(sentence: Sentence, runs: Sequence[Mention]) -> list[Mention]:
 
 
 def _follows_metric(sentence: Sentence, run: Mention) -> bool:
-    return any(re.fullmatch(r"\s+(?:of|for)\s+(?:the\s+)?", sentence.text[m.end : run.start]) for m in sentence.of("metric"))
+    return any(
+        re.fullmatch(r"\s+(?:of|for)\s+(?:the\s+)?", sentence.text[m.end : run.start]) for m in sentence.of("metric")
+    )
 
 
 def one_of(found: Sequence[Mention], number: Number) -> Mention | None:
@@ -208,10 +250,19 @@ def _reference_before(number: Number, sentence: Sentence) -> re.Match[str] | Non
         return None
     if earlier:
         head = number_list(number, sentence)[0]
-        return last if head is not number and head.start >= last.end() and _reference_before(head, sentence) is not None and not re.search(r"\bto\b|→|–", sentence.text[earlier[-1].end : number.start]) else None
+        return (
+            last
+            if head is not number
+            and head.start >= last.end()
+            and _reference_before(head, sentence) is not None
+            and not re.search(r"\bto\b|→|–", sentence.text[earlier[-1].end : number.start])
+            else None
+        )
     if re.search(r",|\b(?:by|reaching|achieving|obtaining|yielding|attaining|giving|where|while)\b", tail):
         return None
-    if re.search(r"\b(?:with|at|in)\b", tail) and last[0].startswith(("outperform", "beat", "exceed", "surpass", "improv", "match", "dominate")):
+    if re.search(r"\b(?:with|at|in)\b", tail) and last[0].startswith(
+        ("outperform", "beat", "exceed", "surpass", "improv", "match", "dominate", "behind", "ahead", "trail")
+    ):
         return None
     return last
 
@@ -224,7 +275,11 @@ def subject(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Ment
     if own:
         return _composed(own) or _fullest(runs, own[-1])
     earlier = [m for m in runs if m.end <= start]
-    if earlier and re.match(r",\s*(?:which|whose|where)", sentence.text[start : start + 12]) and earlier[-1].start not in others:
+    if (
+        earlier
+        and re.match(r",\s*(?:which|whose|where)", sentence.text[start : start + 12])
+        and earlier[-1].start not in others
+    ):
         return earlier[-1]
     subjects = [m for m in earlier if m.start not in others]
     if subjects:
@@ -235,9 +290,14 @@ def subject(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Ment
 
 
 def _composed(own: Sequence[Mention]) -> Mention | None:
-    """"With learned weights, the two-branch model": a run named in part beside the one it builds on means itself."""
+    """ "With learned weights, the two-branch model": a run named in part beside the one it builds on means itself."""
     for weak in own:
-        if weak.weak and not weak.role and len(weak.targets) == 1 and any(weak.targets[0] in m.extended_by for m in own if not m.weak):
+        if (
+            weak.weak
+            and not weak.role
+            and len(weak.targets) == 1
+            and any(weak.targets[0] in m.extended_by for m in own if not m.weak)
+        ):
             return weak
     return None
 

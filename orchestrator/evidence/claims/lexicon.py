@@ -30,14 +30,69 @@ _SYNONYMS = {
     "mean": ("average",), "std": ("standard deviation",), "max": ("maximum",), "min": ("minimum",), "temp": ("temperature",), "mem": ("memory",), "params": ("parameters",),
     "tok": ("tokens",), "sec": ("second",), "ms": ("milliseconds",), "lm": ("language model",), "dim": ("dimension",), "d sae": ("dictionary size", "latents", "sae width", "dictionary"),
     "d in": ("input dimension",), "d model": ("model dimension", "hidden size", "width"), "loss score": ("loss recovered",), "ce loss score": ("loss recovered", "ce loss recovered", "cross entropy loss score"),
-    "latency": ("inference time",), "throughput": ("tokens per second",), "wall time": ("wall clock time", "training time", "run time"), "train": ("training",), "rew": ("reward",),
+    "latency": ("inference time", "delay"), "tokens per second": ("throughput",), "throughput": ("tokens per second",), "wall time": ("wall clock time", "training time", "run time"), "train": ("training",), "rew": ("reward",),
     "ret": ("return",), "err": ("error",), "corr": ("correlation",), "explained variance": ("variance explained", "ev"), "frac alive": ("alive fraction", "fraction of alive features", "alive features", "alive latents"),
     "bleu": ("bleu score",), "rouge": ("rouge score",), "gpu": ("gpu",), "peak mem": ("peak memory",), "k": ("top k",), "ctx len": ("context length",), "seq len": ("sequence length",),
-    "iters": ("iterations", "steps"), "n embd": ("embedding size", "embedding dimension", "model width"), "embd": ("embedding",), "n layer": ("layers",), "n head": ("heads", "attention heads"), "epochs": ("epoch",), "seconds": ("time",), "minutes": ("time",), "lambda": ("λ",), "l1 coeff": ("l1 coefficient", "sparsity coefficient", "sparsity penalty"), "hr": ("hit rate",), "success rate": ("success",),
+    "iters": ("iterations", "steps"), "n embd": ("embedding size", "embedding dimension", "model width"), "embd": ("embedding",), "n layer": ("layers",), "n head": ("heads", "attention heads"), "comm": ("communication", "communication cost", "traffic"), "rtf": ("real time factor",), "epochs": ("epoch",), "seconds": ("time",), "minutes": ("time",), "lambda": ("λ",), "l1 coeff": ("l1 coefficient", "sparsity coefficient", "sparsity penalty"), "hr": ("hit rate",), "success rate": ("success",),
 }  # fmt: skip
-_UNIT_WORDS = {"ms", "s", "sec", "secs", "seconds", "pct", "percent", "gb", "mb", "kb", "db", "min", "minutes", "hours", "h"}
-_DROPPABLE = {"mean", "avg", "average", "score", "final", "test", "eval", "total", "overall", "value", "rate", "metric", "best", "num", "n", "val", "global"}
-_DROPPABLE_SETTING = {"num", "n", "max", "size", "name", "total", "coeff", "coefficient", "lm", "target", "path", "type", "deg", "h", "s", "ms", "gb", "mb"}
+_UNIT_WORDS = {
+    "ms",
+    "s",
+    "sec",
+    "secs",
+    "seconds",
+    "pct",
+    "percent",
+    "gb",
+    "mb",
+    "kb",
+    "db",
+    "min",
+    "minutes",
+    "hours",
+    "h",
+    "m",
+    "k",
+}
+_DROPPABLE = {
+    "mean",
+    "avg",
+    "average",
+    "score",
+    "final",
+    "test",
+    "eval",
+    "total",
+    "overall",
+    "value",
+    "rate",
+    "metric",
+    "best",
+    "num",
+    "n",
+    "val",
+    "global",
+}
+_DROPPABLE_SETTING = {
+    "num",
+    "n",
+    "max",
+    "size",
+    "name",
+    "total",
+    "coeff",
+    "coefficient",
+    "lm",
+    "target",
+    "path",
+    "type",
+    "deg",
+    "h",
+    "s",
+    "ms",
+    "gb",
+    "mb",
+}
 _GENERIC = {
     "the", "a", "an", "of", "with", "and", "or", "to", "in", "on", "for", "by", "from", "at", "as", "is", "are", "be", "it", "its", "plus", "no", "not", "only", "using", "use",
     "method", "model", "models", "approach", "run", "runs", "experiment", "training", "train", "trained", "new", "our", "ours", "this", "that", "more", "less", "without", "add",
@@ -46,14 +101,62 @@ _GENERIC = {
     "larger", "smaller", "high", "low", "first", "second", "final", "improved", "increase", "decrease", "reduced", "increased", "combined", "combination", "rate", "size", "learning",
     "features", "feature", "test", "time", "step", "steps",
 }  # fmt: skip
-_FILLERS = {"model", "method", "sae", "network", "variant", "baseline", "run", "approach", "version", "the", "a"}
-_STOP = {"the", "a", "an", "of", "with", "and", "or", "to", "in", "on", "for", "by", "from", "at", "as", "is", "no", "without", "plus", "using"}
+_FILLERS = {
+    "model",
+    "method",
+    "sae",
+    "network",
+    "variant",
+    "baseline",
+    "run",
+    "approach",
+    "version",
+    "the",
+    "a",
+    "with",
+    "and",
+    "plus",
+    "using",
+}
+_STOP = {
+    "the",
+    "a",
+    "an",
+    "of",
+    "with",
+    "and",
+    "or",
+    "to",
+    "in",
+    "on",
+    "for",
+    "by",
+    "from",
+    "at",
+    "as",
+    "is",
+    "no",
+    "without",
+    "plus",
+    "using",
+}
 _METHOD = (
     "our method", "our approach", "our model", "our proposed method", "the proposed method", "the proposed approach", "our proposal", "proposed method", "our variant",
     "our system", "our algorithm", "the proposed model", "our technique", "our architecture", "ours", "our full method", "our full model", "proposed", "our sae", "our framework",
     "our estimator", "our policy", "our network", "our classifier", "our agent", "our scheme", "our implementation", "the new method",
 )  # fmt: skip
-_BASELINE = ("the baseline", "baseline", "the baselines", "baselines", "the control", "the unmodified baseline", "our baseline", "the baseline model", "baseline model", "the reference")
+_BASELINE = (
+    "the baseline",
+    "baseline",
+    "the baselines",
+    "baselines",
+    "the control",
+    "the unmodified baseline",
+    "our baseline",
+    "the baseline model",
+    "baseline model",
+    "the reference",
+)
 
 _ROLES = {"".join(_WORD.findall(phrase)) for phrase in (*_METHOD, *_BASELINE)}
 
@@ -117,18 +220,30 @@ class Lexicon:
             if re.search(r"[.!?;,:()%\ue000-\ue002]\s|[,;()\ue000-\ue002]|\n\s*\n", text[start:end]):
                 continue
             joined = "".join(word for word, _, _ in words[i : i + count])
-            bare = "".join(word for n, (word, _, _) in enumerate(words[i : i + count]) if word not in _FILLERS or n in (0, count - 1))
+            bare = "".join(
+                word
+                for n, (word, _, _) in enumerate(words[i : i + count])
+                if word not in _FILLERS or n in (0, count - 1)
+            )
             entries = self.names.get(joined) or self.names.get(joined.removesuffix("s")) or self.names.get(bare)
             if entries:
                 plural = joined.endswith("s") and joined not in self.names
                 found = _mentions(entries, start, end, plural, text[start:end])
-                return [replace(m, extended_by=self._extended.get(m.targets[0], ())) if m.kind == "run" else m for m in found], count
+                return [
+                    replace(m, extended_by=self._extended.get(m.targets[0], ())) if m.kind == "run" else m
+                    for m in found
+                ], count
         return [], 1
 
     @cached_property
     def _extended(self) -> dict[str, tuple[str, ...]]:
         names = {run: ["".join(_WORD.findall(t.lower())) for t in self.titles(run)] for run in self.ledger.runs}
-        return {run: tuple(r for r in names if r != run and any(a and a in b and a != b for a in names[run] for b in names[r])) for run in names}
+        return {
+            run: tuple(
+                r for r in names if r != run and any(a and a in b and a != b for a in names[run] for b in names[r])
+            )
+            for run in names
+        }
 
     def _put(self, phrase: str, kind: MentionKind, target: str, weak: bool = False) -> None:
         key = "".join(_WORD.findall(phrase.lower()))
@@ -147,6 +262,8 @@ class Lexicon:
         last = _split(metric.rsplit(".", 1)[-1])
         for phrase in _spellings(last):
             self._put(phrase, "metric", metric)
+            if phrase.split()[-1] in _DROPPABLE and len(phrase.split()) > 2:
+                self._put(phrase.rsplit(" ", 1)[0], "metric", metric, weak=True)
         for words in _reordered(last):
             for phrase in _spellings(words):
                 self._put(phrase, "metric", metric, weak=True)
@@ -157,7 +274,7 @@ class Lexicon:
         if declared:
             self._add_unit(metric, declared.unit)
             for phrase in _reading_names(declared.reading):
-                self._put(phrase, "metric", metric, weak=True)
+                self._put(phrase, "metric", metric, weak=len(_WORD.findall(declared.reading)) > 4)
 
     def _add_unit(self, metric: str, unit: str) -> None:
         """A unit that is a countable thing names its metric: 87 active features."""
@@ -179,7 +296,21 @@ class Lexicon:
             for phrase in {title, bare}:
                 self._put(phrase, kind, run)
                 words = _WORD.findall(phrase)
-                if len(words) > 1 and words[-1].lower() in ("baseline", "sae", "model", "method", "variant", "run", "network", "ours"):
+                self._put(
+                    " ".join(w for n, w in enumerate(words) if w.lower() not in _FILLERS or n in (0, len(words) - 1)),
+                    kind,
+                    run,
+                )
+                if len(words) > 1 and words[-1].lower() in (
+                    "baseline",
+                    "sae",
+                    "model",
+                    "method",
+                    "variant",
+                    "run",
+                    "network",
+                    "ours",
+                ):
                     self._put(" ".join(words[:-1]), kind, run)
             for inside in re.findall(r"\((.*?)\)", title):
                 self._put(inside, kind, run, weak=True)
@@ -207,7 +338,8 @@ class Lexicon:
             for title in self.titles(run):
                 for phrase in _parts(title):
                     phrases.setdefault(phrase, set()).add((kind, run))
-        for phrase, owners in phrases.items():
+        for phrase, named in phrases.items():
+            owners = {(k, r) for k, r in named if not any(r in self._extended.get(o, ()) for _, o in named)}
             if len(owners) == 1 and "".join(phrase.split()) not in self.names:
                 kind, run = next(iter(owners))
                 self._put(phrase, kind, run, weak=True)
@@ -216,6 +348,11 @@ class Lexicon:
         """The levels above a metric's own name: data sets, splits, variables."""
         levels = {level for metric in self.ledger.metric_names[:3000] for level in metric.split(".")[:-1]}
         for level in sorted(levels - set(CATEGORIES)):
+            alone = [m for m in self.ledger.declared if level in m.split(".")[:-1]]
+            shared = [m for m in self.ledger.declared if alone and m.rsplit(".", 1)[-1] == alone[0].rsplit(".", 1)[-1]]
+            for phrase in _spellings(_split(level)) if len(alone) == len(shared) == 1 else []:
+                if "".join(phrase.split()) not in self.names:
+                    self._put(phrase, "metric", alone[0], weak=True)
             for phrase in _spellings(_split(level)):
                 self._put(phrase, "facet", level)
             for shorter in _shortened(_split(level), {"data", "dataset", "char", "set", "eval"}):
@@ -244,7 +381,9 @@ class Lexicon:
                     self._put(phrase, "setting", key, weak=True)
 
 
-def _mentions(entries: list[tuple[MentionKind, str, bool]], start: int, end: int, plural: bool, written: str) -> list[Mention]:
+def _mentions(
+    entries: list[tuple[MentionKind, str, bool]], start: int, end: int, plural: bool, written: str
+) -> list[Mention]:
     """One mention a kind; those named in full leave out those named in part."""
     found = []
     named = {k for k, _, weak in entries if not weak}
@@ -256,7 +395,11 @@ def _mentions(entries: list[tuple[MentionKind, str, bool]], start: int, end: int
         targets = strong or [target for target, _ in same]
         if targets:
             role = "".join(_WORD.findall(written.lower())) in _ROLES
-            found.append(Mention(kind, tuple(targets), start, end, not strong, plural or written.lower().endswith("baselines"), role))  # type: ignore[arg-type]
+            found.append(
+                Mention(
+                    kind, tuple(targets), start, end, not strong, plural or written.lower().endswith("baselines"), role
+                )
+            )  # type: ignore[arg-type]
     return found
 
 
@@ -271,11 +414,31 @@ def name_words(name: str) -> list[str]:
     return _split(name.rsplit(".", 1)[-1])
 
 
+def name_spellings(name: str, idle: set[str]) -> list[list[str]]:
+    """The words of each way to write the last part of a key, idle words left out."""
+    return [[w for w in phrase.split() if w not in idle] for phrase in _spellings(name_words(name))]
+
+
+IDLE = _DROPPABLE | _UNIT_WORDS | {"frac", "per", "second", "the"}
+"""Words of a metric's name that need not be said."""
+
+
+def akin(word: str, name: str) -> bool:
+    """Alike, or of one stem: collides and collision, dropped and drops."""
+    common = next((i for i, (a, b) in enumerate(zip(word, name, strict=False)) if a != b), min(len(word), len(name)))
+    return alike(word, name) or (common >= 4 and common * 2 >= max(len(word), len(name)))
+
+
 def alike(word: str, name: str) -> bool:
     """Whether one is the other, its plural or its beginning, or a way to write it."""
     a, b = word.removesuffix("s"), name.removesuffix("s")
     short, long = sorted((a, b), key=len)
-    return a == b or (len(short) >= 3 and long.startswith(short)) or word in _SYNONYMS.get(name, ()) or name in _SYNONYMS.get(word, ())
+    return (
+        a == b
+        or (len(short) >= 3 and long.startswith(short))
+        or word in _SYNONYMS.get(name, ())
+        or name in _SYNONYMS.get(word, ())
+    )
 
 
 def _spellings(words: list[str]) -> list[str]:
@@ -328,7 +491,12 @@ def _sub_phrases(words: list[str]) -> set[str]:
             part = words[i : i + n]
             if part[0] not in _STOP and part[-1] not in _STOP and not set(part) <= _GENERIC | _DROPPABLE:
                 found |= set(_spellings(part))
-    single = [w for w in words if len(w) >= 5 and w not in _GENERIC | _DROPPABLE | _UNIT_WORDS | {"error", "tokens", "second", "score", "total"}]
+    single = [
+        w
+        for w in words
+        if len(w) >= 5
+        and w not in _GENERIC | _DROPPABLE | _UNIT_WORDS | {"error", "tokens", "second", "score", "total"}
+    ]
     return found | set(single) | ({f"{w[:-1]}ies" for w in single if w.endswith("y")})
 
 
@@ -336,13 +504,19 @@ def _parts(title: str) -> list[str]:
     """Pairs of words of a title, and single words that say something."""
     words = _WORD.findall(title.lower())
     found = [words[i : i + n] for n in (4, 3, 2) for i in range(len(words) - n + 1)]
-    phrases = [" ".join(part) for part in found if part[0] not in _STOP and part[-1] not in _STOP and not set(part) <= _GENERIC]
+    phrases = [
+        " ".join(part) for part in found if part[0] not in _STOP and part[-1] not in _STOP and not set(part) <= _GENERIC
+    ]
     return phrases + [w for w in words if w not in _GENERIC and len(w) >= 4 and not w.isdigit()]
 
 
 def _reading_names(reading: str) -> list[str]:
     """Names a reading gives to its metric: two or three words at its beginning that say something."""
     first = re.split(r"[;:.,(]", reading)[0].lower()
-    words = [w for w in _WORD.findall(first) if w not in ("the", "a", "an", "mean", "average", "share", "fraction", "number")]
+    if 1 < len(_WORD.findall(first)) <= 4:
+        return [first]
+    words = [
+        w for w in _WORD.findall(first) if w not in ("the", "a", "an", "mean", "average", "share", "fraction", "number")
+    ]
     runs = [w for w in words if w not in _GENERIC]
     return [" ".join(runs[:n]) for n in (2, 3) if len(runs) >= n]

@@ -24,17 +24,24 @@ _USED = re.compile(
     r"\b(?:train\w*|evaluat\w*|test(?:ed|ing)?|experiments?|run|ran|measur\w*|use[ds]?|using|fine-?tun\w*|results? (?:on|for)|activations|on (?:the )?(?:residual|layer)|benchmark\w*|reach\w*|achiev\w*|obtain\w*|report\w*|perform\w*|conduct\w*|demonstrat\w*|comput\w*|collect\w*|extract\w*|stud(?:y|ied))\b",
     re.IGNORECASE,
 )
-_UNUSED = re.compile(r"\b(?:future|larger models|such as|e\.g\.|prior|previous|other work|do not|did not|not (?:been )?(?:test|train|evaluat|run|use)\w*|remains?|could|unlike|would|extend|has been|have been|instead of|rather than|beyond)\b", re.IGNORECASE)
+_UNUSED = re.compile(
+    r"\b(?:future|larger models|such as|e\.g\.|prior|previous|other work|do not|did not|not (?:been )?(?:test|train|evaluat|run|use)\w*|remains?|could|unlike|would|extend|has been|have been|instead of|rather than|beyond)\b",
+    re.IGNORECASE,
+)
 
 
 def names(sentence: Sentence, ledger: Ledger, texts: tuple[str, ...]) -> Iterator[tuple[int, int, str, str]]:
     """Every model or data set said to be used: start, end, where it stands in the settings or '', what is wrong or ''."""
     if not _USED.search(sentence.text) or _UNUSED.search(sentence.text):
         return
+    if CITE in sentence.text and not re.search(r"\b(?:[Ww]e|[Oo]urs?)\b", sentence.text) and not sentence.of("run"):
+        return
     for match in _NAMED.finditer(sentence.text):
         if any(m.start <= match.start() and match.end() <= m.end for m in sentence.of("run", "failed", "metric")):
             continue
-        if re.match(rf"[^,.;]{{0,30}}{CITE}", sentence.text[match.end() :]) and not re.search(r"\b(?:[Ww]e|[Oo]ur)\b", sentence.text):
+        if re.match(rf"[^,.;]{{0,30}}{CITE}", sentence.text[match.end() :]) and not re.search(
+            r"\b(?:[Ww]e|[Oo]ur)\b", sentence.text
+        ):
             continue
         known = _known(ledger, texts)
         if not known[0].strip():

@@ -44,15 +44,31 @@ _WORDS = re.compile(
     r"|(?P<quarter>(?:a|one) quarter(?= of| the| as)|by (?:a|one) quarter)\b|(?P<order>(?:an|one) order of magnitude)\b)",
     re.IGNORECASE,
 )
-_WORD_VALUES = {"twice": 2, "triple": 3, "quadruple": 4, "half": 0.5, "third": 1 / 3, "twothirds": 2 / 3, "quarter": 0.25, "order": 10}
+_WORD_VALUES = {
+    "twice": 2,
+    "triple": 3,
+    "quadruple": 4,
+    "half": 0.5,
+    "third": 1 / 3,
+    "twothirds": 2 / 3,
+    "quarter": 0.25,
+    "order": 10,
+}
 _TIMES_DONE = re.compile(r"\b(?:fail\w*|run|ran|repeat\w*|tried|crash\w*|evaluated|counted|cited)\s+$", re.IGNORECASE)
 _COUNT = re.compile(
-    rf"\b(?P<count>{_SPELLED})\b(?=[\s\u2009-]+(?:[a-z]+[\s-]){{0,2}}(?P<what>seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions))",
+    rf"\b(?P<count>{_SPELLED})\b(?=[\s\u2009-]+(?:[A-Za-z0-9]+[\s-]){{0,2}}(?P<what>GPUs?|TPUs?|A100s?|H100s?|V100s?|nodes?|seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions))",
     re.IGNORECASE,
 )
-_ABOUT = re.compile(r"(?:about|around|approximately|roughly|nearly|almost|circa|ca\.|some|≈|~|close to|on the order of|up to)\s*$", re.I)
-_OVER = re.compile(r"(?:more than|over|above|exceed(?:s|ed|ing)|at least|greater than|surpass(?:es|ed|ing)|higher than|>|≥|larger than|as high as)\s*$", re.I)
-_UNDER = re.compile(r"(?:less than|under|below|at most|fewer than|lower than|within|<|≤|smaller than|as low as)\s*$", re.I)
+_ABOUT = re.compile(
+    r"(?:about|around|approximately|roughly|nearly|almost|circa|ca\.|some|≈|~|close to|on the order of|up to)\s*$", re.I
+)
+_OVER = re.compile(
+    r"(?:more than|over|above|exceed(?:s|ed|ing)|at least|greater than|surpass(?:es|ed|ing)|higher than|>|≥|larger than|as high as)\s*$",
+    re.I,
+)
+_UNDER = re.compile(
+    r"(?:less than|under|below|at most|fewer than|lower than|within|<|≤|smaller than|as low as)\s*$", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +102,14 @@ class Number:
 def find_numbers(text: str) -> list[Number]:
     """Every number of a text in order, words such as "twofold" included; digits that belong to a name are none."""
     found = [n for m in _NUMBER.finditer(text) if (n := _number(m, text))]
-    found += [_word(m) for m in _WORDS.finditer(text) if not _TIMES_DONE.search(text[: m.start()])] + [_power(m) for m in _POWER.finditer(text) if not _inside(m.start(), found)]
-    found += [_count(m) for m in _COUNT.finditer(text) if not any(w.start() <= m.start() < w.end() for w in _WORDS.finditer(text))]
+    found += [_word(m) for m in _WORDS.finditer(text) if not _TIMES_DONE.search(text[: m.start()])] + [
+        _power(m) for m in _POWER.finditer(text) if not _inside(m.start(), found)
+    ]
+    found += [
+        _count(m)
+        for m in _COUNT.finditer(text)
+        if not any(w.start() <= m.start() < w.end() for w in _WORDS.finditer(text))
+    ]
     found.sort(key=lambda n: (n.start, -n.end))
     return _with_halves([_with_bound(n, text) for n in _apart(found)], text)
 
@@ -108,15 +130,25 @@ def _apart(found: list[Number]) -> list[Number]:
 
 def _number(match: re.Match[str], text: str) -> Number | None:
     after = text[match.end() : match.end() + 2]
-    if re.match(r"[A-Za-z_^]|[.:]\d|-[A-Za-z]", after) and not match["unit"]:
+    joined = r"[A-Za-z_^]|[.:]\d" if match["multiplier"] else r"[A-Za-z_^]|[.:]\d|-[A-Za-z]"
+    if re.match(joined, after) and not match["unit"]:
         if not re.match(r"-(?:fold|times|seed|run|point|percent)", text[match.end() : match.end() + 8]):
             return None
     before = text[max(0, match.start() - 2) : match.start()]
-    if re.search(r"[A-Za-z0-9\ue000][-/–]$|[A-Za-z]\.$|\d:$", before) and not match["sign"] and not re.search(r"[\d%x]\s?[–-]$|\d/$", before):
+    if (
+        re.search(r"[A-Za-z0-9\ue000][-/–]$|[A-Za-z]\.$|\d:$", before)
+        and not match["sign"]
+        and not re.search(r"(?:^|[\s(\[$])[\d.,]+[%x]?\s?[–-]$|\d/$", text[max(0, match.start() - 12) : match.start()])
+    ):
         return None
     try:
         digits = Decimal(re.sub(r"[,\u2009]", "", match["digits"]))
-        power = int(re.sub(r"^.*?\^\s*[{(]?|^[eE]|[)}]", "", (match["exponent"] or "0").strip()).replace("−", "-").replace("–", "-") or 0)
+        power = int(
+            re.sub(r"^.*?\^\s*[{(]?|^[eE]|[)}]", "", (match["exponent"] or "0").strip())
+            .replace("−", "-")
+            .replace("–", "-")
+            or 0
+        )
         if abs(power) > 300:
             return None
         scale = Decimal(10) ** power * Decimal(_MULTIPLIERS.get((match["multiplier"] or "").strip(), 1))
@@ -136,8 +168,10 @@ def _number(match: re.Match[str], text: str) -> Number | None:
 def _word(match: re.Match[str]) -> Number:
     group = match.lastgroup or ""
     value = SPELLED[match["fold"].lower()] if group == "fold" else _WORD_VALUES[group]
-    tolerance = 0.15 * value if value < 1 else 0.5 if group != "order" else 10.0
-    return Number(match.start(), match.end(), match[0], float(value), tolerance, times=True, spelled=True, coarse=2 * tolerance)
+    tolerance = 0.25 * value if value < 1 else 0.5 if group != "order" else 10.0
+    return Number(
+        match.start(), match.end(), match[0], float(value), tolerance, times=True, spelled=True, coarse=2 * tolerance
+    )
 
 
 def _power(match: re.Match[str]) -> Number:
@@ -147,7 +181,16 @@ def _power(match: re.Match[str]) -> Number:
 
 def _count(match: re.Match[str]) -> Number:
     value = float(SPELLED[match["count"].lower()])
-    return Number(match.start("count"), match.end("count"), match["count"], value, 1.0, spelled=True, word=match["what"].lower().rstrip("s"), coarse=1.0)
+    return Number(
+        match.start("count"),
+        match.end("count"),
+        match["count"],
+        value,
+        1.0,
+        spelled=True,
+        word=match["what"].lower().rstrip("s"),
+        coarse=1.0,
+    )
 
 
 def _with_bound(number: Number, text: str) -> Number:

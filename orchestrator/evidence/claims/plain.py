@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.evidence.claims.lexicon import alike, name_words
+from orchestrator.evidence.claims.lexicon import alike, name_spellings, name_words
 from orchestrator.evidence.claims.numbers import UNITS, Number, find_numbers
 from orchestrator.evidence.claims.records import CITE, REF
 from orchestrator.evidence.claims.sentences import Sentence
@@ -20,9 +20,17 @@ _POINTER = re.compile(
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"(?:^|[\s:;,])\(?$")
-_CONFIDENCE = re.compile(r"^\s*-?(?:confidence|CI\b|bootstrap|credible|interval|level|t-interval|Student)|^\s*\\?%?\s*(?:confidence|CI\b|interval)", re.I)
-_SIGNIFICANCE = re.compile(r"(?:\bα|alpha|significance level(?: of)?|level of significance)\s*(?:=|of|at)?\s*$|\bat (?:the )?$", re.I)
-_BOUNDED = re.compile(r"(?:∈|\bin the (?:range|interval)|\bbounded|\bbetween|\brang(?:es|ing)|\bscale|\bfrom|\bvalues?|\bmaximum(?: possible)?|\bperfect|\bnormali[sz]ed|\bprobabilit|\bbest possible)[^.;]{0,24}$", re.I)
+_CONFIDENCE = re.compile(
+    r"^\s*-?(?:confidence|CI\b|bootstrap|credible|interval|level|t-interval|Student)|^\s*\\?%?\s*(?:confidence|CI\b|interval)",
+    re.I,
+)
+_SIGNIFICANCE = re.compile(
+    r"(?:\bα|alpha|significance level(?: of)?|level of significance)\s*(?:=|of|at)?\s*$|\bat (?:the )?$", re.I
+)
+_BOUNDED = re.compile(
+    r"(?:∈|\bin the (?:range|interval)|\bbounded|\bbetween|\brang(?:es|ing)|\bscale|\bfrom|\bvalues?|\bmaximum(?: possible)?|\bperfect|\bnormali[sz]ed|\bprobabilit|\bbest possible)[^.;]{0,24}$",
+    re.I,
+)
 _COUNTED = re.compile(
     r"^[\s-]*(?:(?:random|independent|different|fresh|separate|training|sound|successful|planned|numbered|completed|failed|non-baseline|baseline|distinct|further|additional|more|such|of (?:the|our|these|those)?|whole|full|ablation|experimental|new|replicate)\s+)*"
     r"(?P<what>seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions|variants|configurations|methods|metrics|experiments|ablations|conditions|models|settings)\b",
@@ -33,7 +41,25 @@ _HARDWARE = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
-_IDLE_WORDS = {"num", "n", "max", "size", "name", "total", "train", "the", "of", "config", "coeff", "h", "deg", "s", "ms", "count", "value"}
+_IDLE_WORDS = {
+    "num",
+    "n",
+    "max",
+    "size",
+    "name",
+    "total",
+    "train",
+    "the",
+    "of",
+    "config",
+    "coeff",
+    "h",
+    "deg",
+    "s",
+    "ms",
+    "count",
+    "value",
+}
 _ORDINARY = re.compile(
     r"^[\s-]*(?:(?:main|key|core|simple|new|novel|major|important|complementary|common|separate|different|distinct|further|standard|well-known|general|broad|practical|primary|open|independent)\s+)*"
     r"(?:contributions?|reasons?|ways?|parts?|components?|steps?|stages?|questions?|phases?|aspects?|challenges?|issues?|problems?|limitations?|sections?|kinds?|types?|families|groups?|cases?|factors?|goals?|points? (?:are|stand)|observations?|findings?|directions?|mechanisms?|terms?|panels?|columns?|rows?|figures?|tables?|categories|dimensions?|-dimensional|d\b|decades?|years?|pages?|sentences?|authors?)\b",
@@ -50,10 +76,17 @@ class Plain:
 
     def reason(self, number: Number, sentence: Sentence) -> str:
         """Why a number claims nothing that was measured; empty where it may."""
-        before, after = sentence.text[max(0, number.start - 40) : number.start], sentence.text[number.end : number.end + 40]
+        before, after = (
+            sentence.text[max(0, number.start - 40) : number.start],
+            sentence.text[number.end : number.end + 40],
+        )
         if _POINTER.search(before) and not number.unit:
             return "a reference"
-        if re.search(rf"[{REF}{CITE}](?:[(\s]*)$", before) and number.value == int(number.value) and re.match(r"[)\]]", after):
+        if (
+            re.search(rf"[{REF}{CITE}](?:[(\s]*)$", before)
+            and number.value == int(number.value)
+            and re.match(r"[)\]]", after)
+        ):
             return "a reference"
         if _is_year(number, before, after):
             return "a year"
@@ -63,24 +96,56 @@ class Plain:
             return "a level of significance"
         if _is_list_mark(number, before, after):
             return "an enumeration"
+        if self._in_metric_name(number, sentence):
+            return "a part of a metric's name"
         if number.value in (0, 1) and not number.unit and number.step == 1 and _BOUNDED.search(before):
             return "a bound of a scale"
-        if _ORDINARY.match(after) and not number.unit and not number.times and 0 < number.value <= 20 and number.value == int(number.value):
+        if (
+            _ORDINARY.match(after)
+            and not number.unit
+            and not number.times
+            and 0 < number.value <= 20
+            and number.value == int(number.value)
+        ):
             return "a count of things in the paper"
         return ""
 
+    def _in_metric_name(self, number: Number, sentence: Sentence) -> bool:
+        """Whether the number is in the name of a metric of which another word stands beside it: rounds to 80 % accuracy."""
+        if number.step != 1 or number.spelled:
+            return False
+        words = [w.lower() for w in _WORD.findall(sentence.text[max(0, number.start - 30) : number.start])][-3:]
+        for metric in self.ledger.declared or ():
+            names = name_words(metric)
+            if f"{number.value:.0f}" in names and any(
+                alike(w, n) for w in words for n in names if len(n) > 2 and not n.isdigit()
+            ):
+                return True
+        return False
+
     def hardware(self, number: Number, sentence: Sentence) -> tuple[str, bool] | None:
         """Whether the hardware a sentence counts is what the runs recorded; None where it counts none."""
-        if not _HARDWARE.match(sentence.text[number.end :] if not number.unit else number.unit + sentence.text[number.end :]):
+        if not _HARDWARE.match(
+            sentence.text[number.end :] if not number.unit else number.unit + sentence.text[number.end :]
+        ):
             return None
         if sentence.of("metric"):
             return None
-        known = {v for run in self.ledger.runs for e in self.ledger.executions(run) for v in e.provenance.hardware.values() if isinstance(v, int | float)}
+        known = {
+            v
+            for run in self.ledger.runs
+            for e in self.ledger.executions(run)
+            for v in e.provenance.hardware.values()
+            if isinstance(v, int | float)
+        }
         setting = self.some_setting(number)
         if setting:
             return setting, True
         scale = UNITS.get(number.unit, ("", 1.0))[1]
-        right = any(rounds_to(number, float(v)) or rounds_to(number, float(v), scale) or rounds_to(number, float(v) / scale) for v in known)
+        right = any(
+            rounds_to(number, float(v)) or rounds_to(number, float(v), scale) or rounds_to(number, float(v) / scale)
+            for v in known
+        )
         return ("the hardware recorded with the runs", True) if right else ("no run recorded such hardware", False)
 
     def count(self, number: Number, sentence: Sentence) -> tuple[str, bool] | None:
@@ -104,10 +169,17 @@ class Plain:
         if what in ("seed", "repetition", "replicate", "repeat", "trial"):
             return replicates
         if what in ("run", "execution", "experiment"):
-            if "failed" in after:
+            if re.match(r"[\s-]*(?:\w+\s+)?failed|[\s-]*runs? (?:have |had )?failed", after):
                 return {len(ledger.failed), sum(1 for e in ledger.evidence if e.status == "failed")}
             executed = sum(len(ledger.executions(run)) for run in ledger.runs)
-            return replicates | {len(others), len(ledger.runs), every, executed, every - len(ledger.baselines), ledger.attempts}
+            return replicates | {
+                len(others),
+                len(ledger.runs),
+                every,
+                executed,
+                every - len(ledger.baselines),
+                ledger.attempts,
+            }
         if what == "attempt":
             return {ledger.attempts} | {e.attempts for e in ledger.evidence}
         if what == "baseline":
@@ -116,8 +188,10 @@ class Plain:
             return {len(ledger.declared)} if number_is_all(after) else None
         return None
 
-    def setting(self, number: Number, keys: Iterable[str], runs: Iterable[str]) -> tuple[str, bool]:
-        """Whether the number is the value of a setting of that name in the runs, or in any sound run."""
+    def setting(
+        self, number: Number, keys: Iterable[str], runs: Iterable[str], exact: bool = False
+    ) -> tuple[str, bool]:
+        """Whether the number is the value of a setting of that name in the runs, or, unless `exact`, in any sound run."""
         keys = list(keys)
         wanted = [r for r in runs if r in self.ledger.runs] or self.ledger.runs
         values = {(run, key): v for run in wanted for key in keys if (v := self.value_of(run, key)) is not None}
@@ -125,7 +199,7 @@ class Plain:
         if fitting:
             run, key = fitting[0]
             return f"setting {key} of {run}", True
-        if wanted != self.ledger.runs:
+        if wanted != self.ledger.runs and not exact:
             everywhere = self.setting(number, keys, ())
             if everywhere[1]:
                 return everywhere
@@ -146,10 +220,10 @@ class Plain:
             before = [w.lower() for w in _WORD.findall(sentence.text[stop : number.start])][-6:]
         best: dict[str, int] = {}
         for key in {key for run in self.ledger.runs for key in self.ledger.executions(run)[0].settings}:
-            names = [w for w in name_words(key) if w not in _IDLE_WORDS]
-            near = [*before[-3:], *after[:2]] if len(names) == 1 else [*before, *after]
-            if names and all(any(alike(w, n) for w in near) for n in names) and self._is_number(key):
-                best[key] = len(names)
+            for names in name_spellings(key, _IDLE_WORDS):
+                near = [*before[-3:], *after[:2]] if len(names) == 1 else [*before, *after]
+                if names and all(any(alike(w, n) for w in near) for n in names) and self._is_number(key):
+                    best[key] = max(len(names), best.get(key, 0))
         return tuple(key for key, n in best.items() if n == max(best.values()))
 
     def _is_number(self, key: str) -> bool:
@@ -163,7 +237,12 @@ class Plain:
                 if value is not None and value not in (0, 1) and setting_fits(number, value):
                     return f"setting {key} of {run}"
                 named = self.ledger.setting(run, key)
-                if isinstance(named, str) and number.step >= 1 and number.value > 1 and f"{number.value:.0f}" in re.findall(r"\d+", named):
+                if (
+                    isinstance(named, str)
+                    and number.step >= 1
+                    and number.value > 1
+                    and f"{number.value:.0f}" in re.findall(r"\d+", named)
+                ):
                     return f"setting {key} = {named} of {run}"
         return ""
 
@@ -184,19 +263,39 @@ def number_is_all(after: str) -> bool:
 
 def setting_fits(number: Number, value: float) -> bool:
     """A setting is quoted exactly, as a share in percent, or rounded where it is large."""
-    if rounds_to(number, value) and (value == number.value or abs(value) >= 1000 or number.step < abs(value) * 0.02 or number.bound == "about"):
+    if rounds_to(number, value) and (
+        value == number.value or abs(value) >= 1000 or number.step < abs(value) * 0.02 or number.bound == "about"
+    ):
         return True
     return number.share and rounds_to(number, value * 100) and abs(value) <= 1
 
 
 def _is_year(number: Number, before: str, after: str) -> bool:
-    if not (1900 <= number.value <= 2099 and number.step == 1 and "," not in number.written and not number.unit and not number.times):
+    if not (
+        1900 <= number.value <= 2099
+        and number.step == 1
+        and "," not in number.written
+        and not number.unit
+        and not number.times
+    ):
         return False
-    near = re.search(rf"\b(?:in|since|of|from|by|during|until|late|early|mid|year|and|to|–)\s*$|[({CITE},'’]\s*$|[A-Z][a-z]+\.?,?\s*$", before)
+    near = re.search(
+        rf"\b(?:in|since|of|from|by|during|until|late|early|mid|year|and|to|–)\s*$|[({CITE},'’]\s*$|[A-Z][a-z]+\.?,?\s*$",
+        before,
+    )
     return bool(near) and not re.match(r"\s*(?:steps|tokens|samples|features|latents|examples|units)", after)
 
 
 def _is_list_mark(number: Number, before: str, after: str) -> bool:
-    if number.value != int(number.value) or not 0 <= number.value <= 20 or number.unit or number.spelled or number.step != 1:
+    if (
+        number.value != int(number.value)
+        or not 0 <= number.value <= 20
+        or number.unit
+        or number.spelled
+        or number.step != 1
+    ):
         return False
-    return bool((re.search(r"(?:^|[\s:;,])\($", before) and after.startswith(")") and re.match(r"\)\s+[A-Za-z]", after)) or (not before.strip() and re.match(r"[.)]\s", after)))
+    return bool(
+        (re.search(r"(?:^|[\s:;,])\($", before) and after.startswith(")") and re.match(r"\)\s+[A-Za-z]", after))
+        or (not before.strip() and re.match(r"[.)]\s", after))
+    )

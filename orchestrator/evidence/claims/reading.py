@@ -70,10 +70,7 @@ _SILENT = {
     "addlinespace", "bibitem", "url", "author", "date", "thanks", "affiliation", "email", "hypersetup", "PassOptionsToPackage",
     "fontsize", "setstretch", "index", "resizebox", "scalebox", "adjustbox", "tag", "hfill", "vfill", "columnwidth", "linewidth", "textwidth",
 }  # fmt: skip
-_GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
-    "varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
-).split()
+_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega", "ell"]
 _SYMBOLS = {
     "times": "×", "cdot": "×", "pm": "±", "mp": "±", "approx": "≈", "simeq": "≈", "sim": "~", "leq": "≤", "le": "≤", "geq": "≥",
     "ge": "≥", "to": "→", "rightarrow": "→", "longrightarrow": "→", "Rightarrow": "→", "mapsto": "→", "uparrow": "↑", "downarrow": "↓",
@@ -90,9 +87,7 @@ _UNITS = {
     "centi": "c", "celsius": "°C", "degreeCelsius": "°C", "day": " d", "mole": "mol", "litre": "L", "liter": "L", "newton": "N",
     "pascal": "Pa", "si": "", "square": "", "squared": "²", "cubic": "",
 }  # fmt: skip
-_DECLARATIONS = re.compile(
-    r"[a-z]*(?:series|shape|size|family|centering|raggedright|small|large|tiny|normal)[a-z]*"
-)
+_DECLARATIONS = re.compile(r"[a-z]*(?:series|shape|size|family|centering|raggedright|small|large|tiny|normal)[a-z]*")
 _NUMBER_MACROS = {
     "num": 1,
     "si": 1,
@@ -176,9 +171,7 @@ class _Reader:
         from pylatexenc.latexwalker import LatexWalker, LatexWalkerError
 
         try:
-            nodes, _, length = LatexWalker(
-                self.tex, latex_context=context(), tolerant_parsing=True
-            ).get_latex_nodes()
+            nodes, _, length = LatexWalker(self.tex, latex_context=context(), tolerant_parsing=True).get_latex_nodes()
         except (LatexWalkerError, RecursionError, ValueError, IndexError, TypeError, AttributeError) as error:
             at = int(getattr(error, "pos", 0) or 0)
             self.problems.append(
@@ -189,9 +182,7 @@ class _Reader:
             )
             return []
         if length < len(self.tex.rstrip()):
-            self.problems.append(
-                (int(length), "the LaTeX cannot be read from here on: a brace or \\end too many")
-            )
+            self.problems.append((int(length), "the LaTeX cannot be read from here on: a brace or \\end too many"))
         return list(nodes)
 
     def _title(self, nodes: list[Any]) -> None:
@@ -228,15 +219,9 @@ class _Reader:
                 self.open.add(" ", node.pos, node.pos + node.len)
             elif kind == "LatexMacroNode" and node.macroname in ("caption", "footnote", "subcaption"):
                 self._aside(node)
-            elif kind == "LatexMacroNode" and node.macroname == "resulttable":
+            elif (kind == "LatexMacroNode" and node.macroname == "resulttable") or (kind == "LatexMacroNode" and node.macroname == "title"):
                 continue
-            elif kind == "LatexMacroNode" and node.macroname == "title":
-                continue
-            elif (
-                kind == "LatexGroupNode"
-                and self.depth < 60
-                and any(_is_block(n) for n in node.nodelist or [])
-            ):
+            elif kind == "LatexGroupNode" and self.depth < 60 and any(_is_block(n) for n in node.nodelist or []):
                 self._nested(node.nodelist)
             elif (
                 kind == "LatexMacroNode"
@@ -374,9 +359,7 @@ class _Reader:
         elif name in self.user:
             into.add(self.user[name].chars, node.pos, end)
         elif name in _NUMBER_MACROS:
-            into.add(
-                _siunitx(name, [self._source(a) for a in _arguments(node, brackets=False)]), node.pos, end
-            )
+            into.add(_siunitx(name, [self._source(a) for a in _arguments(node, brackets=False)]), node.pos, end)
         elif name in _SYMBOLS:
             into.add(_SYMBOLS[name], node.pos, end)
         elif name in _GREEK:
@@ -458,9 +441,7 @@ def _siunitx(name: str, arguments: list[str]) -> str:
 
 
 def _unit(source: str) -> str:
-    text = re.sub(
-        r"\\([A-Za-z]+|%)\s*", lambda m: _UNITS.get(m[1], "%" if m[1] == "%" else m[1]), source
-    ).strip()
+    text = re.sub(r"\\([A-Za-z]+|%)\s*", lambda m: _UNITS.get(m[1], "%" if m[1] == "%" else m[1]), source).strip()
     return text if text.startswith("%") else " " + text
 
 

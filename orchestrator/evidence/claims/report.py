@@ -71,7 +71,9 @@ def repair_lines(claims: Sequence[Claim]) -> list[str]:
         if claim.supported:
             continue
         nearest = f" Nearest evidence: {', '.join(f'`{n}`' for n in claim.nearest)}." if claim.nearest else ""
-        what = {"number": "the number", "macro": "the macro", "comparison": "the comparison", "name": "the name"}.get(claim.kind, "")
+        what = {"number": "the number", "macro": "the macro", "comparison": "the comparison", "name": "the name"}.get(
+            claim.kind, ""
+        )
         said = f"{what} `{claim.written}`: " if what else ""
         lines.append(f"{claim.file}:{claim.line}: {said}{claim.problem}.{nearest} In: {claim.text}")
     return lines

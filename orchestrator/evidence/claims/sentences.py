@@ -13,10 +13,14 @@ from orchestrator.evidence.ledger import Ledger
 from orchestrator.evidence.macros import Meaning, meaning
 
 _END = re.compile(r"[.!?][)\"'”]*(?=\s+[\[(\"“]?[A-Z\ue000-\ue002]|\s*$)|\n\s*\n")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|Fig|Figs|Sec|Tab|Eq|Eqs|vs|al|cf|approx|resp|w\.r\.t|No|Dr|Prof|Ref|Refs|App|Alg|Ch|ca|St)|\b[A-Z])\.$")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|Fig|Figs|Sec|Tab|Eq|Eqs|vs|al|cf|approx|resp|w\.r\.t|No|Dr|Prof|Ref|Refs|App|Alg|Ch|ca|St)|\b[A-Z])\.$"
+)
 _CLAUSE = re.compile(
     r";|—|(?:,\s*)?\b(?:while|whereas|but|although|though|yet|however|where)\b|,\s*(?:and|with|where|which|whose|reaching|achieving|obtaining|yielding|attaining|giving)\b|:\s"
 )
+
+
 @dataclass(frozen=True)
 class Use:
     """A macro of evidence in a sentence."""
@@ -37,6 +41,8 @@ class Sentence:
     before: list[Sentence] = field(default_factory=list)
     """The sentences before it in its paragraph, nearest last."""
     clauses: list[tuple[int, int]] = field(default_factory=list)
+    parameters: list[Number] = field(default_factory=list)
+    """Numbers that tell runs apart by their settings, and so name runs."""
 
     def of(self, *kinds: str) -> list[Mention]:
         return [m for m in self.mentions if m.kind in kinds]
@@ -56,18 +62,18 @@ class Sentence:
                 stack.pop()
         return None
 
-    def without(self, start: int, end: int, *kinds: str) -> str:
+    def without(self, start: int, end: int, *kinds: str, fill: str = " ") -> str:
         """The text from start to end without what mentions of these kinds cover."""
         chars = list(self.text[start:end])
         for m in self.mentions:
             if m.kind in kinds and m.start < end and start < m.end:
                 for i in range(max(m.start, start), min(m.end, end)):
-                    chars[i - start] = " "
+                    chars[i - start] = fill
         return "".join(chars)
 
-    def masked(self, *kinds: str, until: int | None = None) -> str:
+    def masked(self, *kinds: str, until: int | None = None, fill: str = " ") -> str:
         """The text up to a place with the mentions of these kinds blanked, so that places stay."""
-        return self.without(0, len(self.text) if until is None else until, *kinds)
+        return self.without(0, len(self.text) if until is None else until, *kinds, fill=fill)
 
 
 def sentences(block: Block, lexicon: Lexicon, ledger: Ledger) -> list[Sentence]:
@@ -82,11 +88,15 @@ def sentences(block: Block, lexicon: Lexicon, ledger: Ledger) -> list[Sentence]:
 def make_sentence(source: Text, block: Block, lexicon: Lexicon, ledger: Ledger) -> Sentence:
     text = re.sub(r"[\n\t\u00a0]", " ", source.chars)
     mentions = lexicon.find(text)
-    uses = [Use(i, atom, meaning(atom.name, list(atom.arguments), ledger, atom.digits)) for i, atom in source.atoms.items()]
+    uses = [
+        Use(i, atom, meaning(atom.name, list(atom.arguments), ledger, atom.digits)) for i, atom in source.atoms.items()
+    ]
     mentions += [m for use in uses for m in _mentions_of(use)]
     inside = [(m.start, m.end) for m in mentions if m.kind != "setting" or m.end - m.start > 3]
     numbers = [n for n in find_numbers(text) if not any(a <= n.start and n.end <= b for a, b in inside)]
-    mentions = [m for m in mentions if not any(n.start < m.end and m.start < n.end and m.kind != "metric" for n in numbers)]
+    mentions = [
+        m for m in mentions if not any(n.start < m.end and m.start < n.end and m.kind != "metric" for n in numbers)
+    ]
     return Sentence(text, source, block, numbers, sorted(mentions, key=lambda m: m.start), uses, clauses=_clauses(text))
 
 

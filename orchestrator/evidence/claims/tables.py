@@ -59,11 +59,7 @@ def _slot(nodes: list[Any], flatten: Callable[[list[Any]], Text]) -> _Slot:
     for node in nodes:
         name = getattr(node, "macroname", "")
         if name in spans:
-            given = [
-                a
-                for a in node.nodeargd.argnlist
-                if a is not None and getattr(a, "delimiters", ("{",))[0] != "["
-            ]
+            given = [a for a in node.nodeargd.argnlist if a is not None and getattr(a, "delimiters", ("{",))[0] != "["]
             count = flatten(given[:1]).chars.strip() if given else ""
             spans[name] = max(1, min(int(count), 50)) if count.isdigit() else 1
     return _Slot(text, spans["multicolumn"], spans["multirow"])
@@ -93,11 +89,10 @@ def _with_headings(grid: list[list[tuple[Text, str]]], rules: list[int]) -> list
     width = max((len(row) for row in grid), default=0)
     left = _header_columns(grid[top:], width)
     columns = [
-        " ".join(dict.fromkeys(row[c][1] for row in grid[:top] if c < len(row) and row[c][1]))
-        for c in range(width)
+        " ".join(dict.fromkeys(row[c][1] for row in grid[:top] if c < len(row) and row[c][1])) for c in range(width)
     ]
     cells = [Cell(text, "", columns[c], heads=True) for row in grid[:top] for c, (text, _) in enumerate(row)]
-    group = ""
+    group = stem = ""
     for row in grid[top:]:
         said = list(dict.fromkeys(s for _, s in row if s))
         if (
@@ -110,10 +105,12 @@ def _with_headings(grid: list[list[tuple[Text, str]]], rules: list[int]) -> list
             cells += [Cell(text, "", "", heads=True) for text, _ in row]
             continue
         heading = " ".join([s for _, s in row[:left] if s])
+        if heading.lstrip().startswith("+"):
+            heading = f"{stem} {heading.lstrip()}"
+        else:
+            stem = heading
         for c, (text, _) in enumerate(row):
-            cells.append(
-                Cell(text, f"{heading} {group}".strip(), columns[c], " ".join(columns[:left]), heads=c < left)
-            )
+            cells.append(Cell(text, f"{heading} {group}".strip(), columns[c], " ".join(columns[:left]), heads=c < left))
     return cells
 
 

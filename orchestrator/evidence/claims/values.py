@@ -11,10 +11,15 @@ from orchestrator.evidence.claims.numbers import UNITS, Number
 from orchestrator.evidence.ledger import Ledger
 
 _MEAN = re.compile(r"\b(?:mean|means|averages?|averaged|across|±|seeds)\b|±", re.I)
-_RANGE = re.compile(r"\b(?:rang(?:e|es|ed|ing)|between|seeds? var|min(?:imum)?|max(?:imum)?|best seed|worst seed|individual seeds)\b", re.I)
+_RANGE = re.compile(
+    r"\b(?:rang(?:e|es|ed|ing)|between|seeds? var|min(?:imum)?|max(?:imum)?|best seed|worst seed|individual seeds)\b",
+    re.I,
+)
 _DEVIATION = re.compile(r"standard deviation|\bstd\b|\bs\.?d\.?\b|\bdeviation", re.I)
 _ERROR = re.compile(r"standard error|\bs\.?e\.?m?\.?\b", re.I)
 _INTERVAL = re.compile(r"interval|\bCI\b|confidence|half-width", re.I)
+_PERCENT = re.compile(r"%|\bper ?cent\b")
+_MULTIPLES = {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9}
 _NAME_UNITS = {"ms": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s", "pct": "%", "percent": "%", "gb": "GB", "mb": "MB", "kb": "KB",
                "db": "dB", "min": "min", "minutes": "min", "hours": "h", "kwh": "kWh"}  # fmt: skip
 
@@ -57,6 +62,8 @@ def scales(number: Number, ledger: Ledger, metric: str, context: str = "") -> li
     own_kind, own_size = UNITS.get(unit, ("", 1.0))
     if kind == "points":
         return []
+    if unit in _MULTIPLES and not number.unit:
+        return [1 / _MULTIPLES[unit]] if abs(number.value) >= 0.01 * _MULTIPLES[unit] else [1.0]
     if number.unit and not kind:
         return [1.0] if _letters(number.unit) == _letters(unit) or not unit else []
     if kind == "share":
@@ -69,7 +76,7 @@ def scales(number: Number, ledger: Ledger, metric: str, context: str = "") -> li
         return [1.0] if not unit else []
     if own_kind == "share":
         return [1.0, 100.0] if abs(number.value) <= 1 and number.step < 0.1 else [1.0]
-    if "%" in context and not own_kind and is_fraction(ledger, metric):
+    if _PERCENT.search(context) and not own_kind and is_fraction(ledger, metric):
         return [1.0, 0.01] if number.value > 1 else [1.0]
     return [1.0]
 
@@ -93,15 +100,17 @@ def readings(ledger: Ledger, run: str, metric: str, text: str) -> Iterator[Readi
     if not values:
         return
     seed = re.search(r"\bseed\s+(\d+)", text)
-    by_seed = {e.seed: e.metrics[metric] for e in ledger.executions(run) if math.isfinite(e.metrics.get(metric, math.nan))}
+    by_seed = {
+        e.seed: e.metrics[metric] for e in ledger.executions(run) if math.isfinite(e.metrics.get(metric, math.nan))
+    }
     if seed and int(seed[1]) in by_seed:
         yield Reading(by_seed[int(seed[1])], f"seed {seed[1]}")
         return
     mean = math.fsum(values) / len(values)
     if len(values) > 1:
         yield Reading(mean, f"mean of n = {len(values)}")
-    if len(values) == 1 or not _MEAN.search(text):
-        yield Reading(values[0], "value")
+    if len(values) == 1:
+        yield Reading(values[0], "value, n = 1")
     if len(values) > 1 and _RANGE.search(text):
         yield Reading(min(values), "lowest of the seeds")
         yield Reading(max(values), "highest of the seeds")
@@ -133,7 +142,11 @@ def half_problem(number: Number, ledger: Ledger, run: str, metric: str, text: st
     else:
         known.pop("standard error")
     half = number.half
-    if any(rounds_to(half, value / scale) for value in known.values() for scale in scales(number, ledger, metric, text) or [1.0]):
+    if any(
+        rounds_to(half, value / scale)
+        for value in known.values()
+        for scale in scales(number, ledger, metric, text) or [1.0]
+    ):
         return ""
     said = ", ".join(f"{name} {value:.3g}" for name, value in known.items())
     return f"the number after ± is none of {run}'s: {said}"
