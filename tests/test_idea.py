@@ -32,7 +32,7 @@ def test_an_idea_keeps_the_fields_that_have_no_place_of_their_own(tmp_path):
     ],
 )
 def test_a_bad_idea_is_told_with_file_and_field(tmp_path, data, says):
-    with pytest.raises(BadInput, match="idea.json") as error:
+    with pytest.raises(BadInput, match=r"idea.json") as error:
         load_idea(write(tmp_path, data))
     assert says in str(error.value)
 

@@ -176,8 +176,8 @@ def start(spec: dict[str, Any], group: Cgroup) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE, start_new_session=True, preexec_fn=prepare,  # noqa: PLW1509
         )  # fmt: skip
     except OSError as error:
-        Path(spec["stderr"]).write_text(f"cannot be started: {error}\n", encoding="utf-8")
-        return subprocess.Popen(["false"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        say = ["/bin/sh", "-c", 'echo "$0" >&2; exit 127', f"cannot be started: {error}"]
+        return subprocess.Popen(say, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def limit(spec: dict[str, Any], group: Cgroup) -> None:

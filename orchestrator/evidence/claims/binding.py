@@ -10,21 +10,31 @@ from orchestrator.evidence.claims.holders import facet_holder, listed, number_li
 from orchestrator.evidence.claims.lexicon import IDLE, Lexicon, Mention, akin, alike, name_words
 from orchestrator.evidence.claims.numbers import UNITS, Number
 from orchestrator.evidence.claims.sentences import Sentence
-from orchestrator.evidence.claims.values import unit_of
+from orchestrator.evidence.claims.values import is_fraction, unit_of
 
 _LINK_BEFORE = re.compile(
-    r"[\s:=≈~(,]*(?:\b(?:of|is|was|were|are|at|to|by|from|as|about|around|roughly|approximately|nearly|only|just|over|under|than|above|below|score|scores|value|values|equal|equals"
-    r"|reaches|reached|stays|remains|becomes|falls|rises|drops|fell|rose|dropped|increases|decreases|improves|grows|goes|went|up|down|further|a|an|the|mean|average|between|in|stands|on|for|with|level|rate|be|more|less|most|least|exceeds|exactly|loss|error"
-    r"|coefficient|set|fixed|had|has|have|been|increased|decreased|improved|reduced|loses|gains)\b[\s:=≈~(]*){0,6}[<>≤≥=\[{(]*\s*"
+    r"[\s:=≈~(,]*(?:\b(?:of|is|was|were|are|at|to|by|from|as|about|around|roughly|approximately"
+    r"|nearly|only|just|over|under|than|above|below|score|scores|value|values|equal|equals"
+    r"|reaches|reached|stays|remains|becomes|falls|rises|drops|fell|rose|dropped|increases|decreases"
+    r"|improves|grows|goes|went|up|down|further|a|an|the|mean|average|between|in|stands|on|for|with"
+    r"|level|rate|be|more|less|most|least|exceeds|exactly|loss|error"
+    r"|coefficient|set|fixed|had|has|have|been|increased|decreased|improved|reduced|loses|gains)\b[\s:=≈~(]*){0,6}[<"
+    r">≤≥=\[{(]*\s*"
 )
 _SETTING_BEFORE = re.compile(
     r"[\s:=≈(]*(?:\b(?:of|is|was|are|at|to|set|fixed|equal|be|as|size|value|rate|a|the|about)\b[\s:=≈(]*){0,4}[=∈\[{(]*\s*"
 )
 _LINK_AFTER = re.compile(
-    r"[\s)-]*(?:\b(?:in|of|the|its|their|lower|higher|better|worse|less|fewer|more|greater|smaller|larger|relative|absolute|reduction|increase|improvement|drop|gain|decrease|rise|mean|average|points?"
-    r"|percentage|change|difference|gap|for|a|decline|growth|saving|speed-?up|test|final|total|loss|active|distinct|different|as|low|high|much|random|training|hidden|environment|parallel|initial|peak)\b[\s)-]*){0,6}"
+    r"[\s)-]*(?:\b(?:in|of|the|its|their|lower|higher|better|worse|less|fewer|more|greater|smaller"
+    r"|larger|relative|absolute|reduction|increase|improvement|drop|gain|decrease|rise|mean|average"
+    r"|points?"
+    r"|percentage|change|difference|gap|for|a|decline|growth|saving|speed-?up|test|final|total|loss"
+    r"|active|distinct|different|as|low|high|much|random|training|hidden|environment|parallel|initial"
+    r"|peak)\b[\s)-]*){0,6}"
 )
 
+_PLAIN = re.compile(r"\b(?:to|at)\s*$")
+"""What stands before a value rather than a change."""
 _VERSUS = re.compile(r"\b(?:vs\.?|versus|against|compared|to)\b|→|–")
 
 
@@ -94,7 +104,7 @@ class Binder:
         holder = facet_holder(number, sentence, facets) if facets else self._carried_facet(sentence, metrics)
         if holder is not None:
             metrics = self.lexicon.having(metrics, holder.targets) or metrics
-        return self._of_unit(metrics, number) or metrics
+        return self._of_unit(metrics, number, sentence) or metrics
 
     def _carried_facet(self, sentence: Sentence, metrics: tuple[str, ...]) -> Mention | None:
         for earlier in reversed(sentence.before):
@@ -103,10 +113,12 @@ class Binder:
                 return found[-1] if len({m.targets for m in found}) == 1 else None
         return None
 
-    def _of_unit(self, metrics: Sequence[str], number: Number) -> tuple[str, ...]:
+    def _of_unit(self, metrics: Sequence[str], number: Number, sentence: Sentence) -> tuple[str, ...]:
         kind = UNITS.get(number.unit, ("",))[0]
-        if kind in ("", "share", "points"):
+        if kind in ("", "points") or (kind == "share" and not _PLAIN.search(sentence.text[: number.start])):
             return ()
+        if kind == "share":
+            return tuple(m for m in metrics if unit_of(self.ledger, m) == "%" or is_fraction(self.ledger, m))
         return tuple(m for m in metrics if UNITS.get(unit_of(self.ledger, m), ("",))[0] == kind)
 
     def _quantity(self, number: Number, sentence: Sentence) -> tuple[Mention | None, bool]:
@@ -149,7 +161,7 @@ class Binder:
     def _near(self, number: Number, sentence: Sentence) -> Mention | None:
         """The nearest metric that the unit allows: in its brackets, before it, after it, in the sentences before."""
         metrics = sentence.of("metric")
-        allowed = self._of_unit(self.ledger.metric_names[:500], number)
+        allowed = self._of_unit(self.ledger.metric_names[:500], number, sentence)
         if allowed:
             metrics = [m for m in metrics if set(m.targets) & set(allowed)]
         start, end = sentence.clause(number.start)
@@ -168,7 +180,11 @@ class Binder:
     def _by_words(self, number: Number, sentence: Sentence) -> Mention | None:
         """A metric all of whose name's words stand in the clause in some form: "collides in 3 %" is the collision rate."""
         start, end = sentence.clause(number.start)
-        words = [w.lower() for w in re.findall(r"[^\W_]+", sentence.masked("run", "setting")[start:end])]
+        text = sentence.masked("run", "setting")
+        return self._named_in(text[start:end]) or (self._named_in(text) if not sentence.of("metric") else None)
+
+    def _named_in(self, text: str) -> Mention | None:
+        words = [w.lower() for w in re.findall(r"[^\W_]+", text)]
         found: dict[str, int] = {}
         for metric in self.ledger.declared:
             wanted = [w for w in name_words(metric) if w not in IDLE and len(w) > 2]

@@ -25,26 +25,34 @@ SLOWER = r"slower|slow-?downs?"
 _NEUTRAL = r"differ\w*|gap\w*|chang\w*|margin\w*|spread|separat\w*|delta|shift\w*"
 _ANY = rf"(?:{DOWN}|{UP}|{GOOD}|{BAD}|{FASTER}|{SLOWER}|{_NEUTRAL})"
 _BY = re.compile(
-    r"\bby\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|approximately\s+|nearly\s+|almost\s+|up to\s+|a further\s+|more than\s+|over\s+|less than\s+|a factor of\s+|a\s+)?[(\[~≈]*[+\-−]?$"
+    r"\bby\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|approximately\s+|nearly\s+|almost\s+"
+    r"|up to\s+|a further\s+|more than\s+|over\s+|less than\s+|a factor of\s+|a\s+)?[(\[~≈]*[+\-−]?$"
 )
 _NOUN_OF = re.compile(
-    r"\b(?:reductions?|improvements?|gains?|increases?|decreases?|drops?|differences?|gaps?|changes?|rises?|margins?|declines?|loss|advantages?|speed-?ups?|savings?)\b[^,;\d]{0,110}?\b(?:of|is|was|by|to be|amounts to)\s*(?:only |just |about |around |roughly |approximately |nearly |over |more than |another )*[=(]?\s*[+\-−]?$",
+    r"\b(?:reductions?|improvements?|gains?|increases?|decreases?|drops?|differences?|gaps?|changes?"
+    r"|rises?|margins?|declines?|loss|advantages?|speed-?ups?|savings?)\b[^,;\d]{0,110}?\b(?:of"
+    r"|is|was|by|to be|amounts to)\s*(?:only |just |about |around |roughly |approximately |nearly"
+    r" |over |more than |another )*[=(]?\s*[+\-−]?$",
     re.IGNORECASE,
 )
 _VERB = re.compile(
-    r"\b(?:adds?|added|saves?|saved|gains?|gained|loses?|lost|costs?)\s+(?:only |just |about |around |another |a further |up to )?[(]?[+\-−]?$",
+    r"\b(?:adds?|added|saves?|saved|gains?|gained|loses?|lost|costs?)\s+(?:only |just |about |around"
+    r" |another |a further |up to )?[(]?[+\-−]?$",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    rf"^[\s-]*(?:\b(?:relative(?! terms)|absolute|a|the|point|points|percentage|statistically|significant(?:ly)?|overall|average|mean|in)\b\s*)*(?:{_ANY}|relative terms)\b",
+    rf"^[\s-]*(?:\b(?:relative(?! terms)|absolute|a|the|point|points|percentage|statistically|significant(?:ly)?"
+    rf"|overall|average|mean|in)\b\s*)*(?:{_ANY}|relative terms)\b",
     re.IGNORECASE,
 )
 _AFTER_METRIC = re.compile(
-    r"^\s*(?:[\w¤]+\s+){1,3}(?:reduction|improvement|gain|increase|decrease|drop|rise|decline|loss|difference|gap|saving|speed-?up)\b",
+    r"^\s*(?:[\w¤]+\s+){1,3}(?:reduction|improvement|gain|increase|decrease|drop|rise|decline|loss"
+    r"|difference|gap|saving|speed-?up)\b",
     re.IGNORECASE,
 )
 _OVER_RUNS = re.compile(
-    r"\b(?:averaged?|mean)\b[^.;]{0,40}\b(?:over|across|of)\b[^.;]{0,20}\b(?:runs|variants|methods|baselines|configurations|models|conditions)\b",
+    r"\b(?:averaged?|mean)\b[^.;]{0,40}\b(?:over|across|of)\b[^.;]{0,20}\b(?:runs|variants|methods"
+    r"|baselines|configurations|models|conditions)\b",
     re.I,
 )
 _REPEATED = re.compile(r"\b(?:repeat\w*|run|ran|trained|replicat\w*|execut\w*|sampled?|evaluated)\b[^.;,]{0,30}$", re.I)
@@ -85,6 +93,7 @@ def change_in(number: Number, sentence: Sentence) -> Change | None:
     said = (
         _BY.search(before)
         or _NOUN_OF.search(before)
+        or _VERB.search(before)
         or _AFTER.match(after)
         or (number.share and _AFTER_METRIC.match(after))
     )

@@ -26,7 +26,9 @@ from orchestrator.evidence.ledger import Ledger, humanised
 from orchestrator.records import Evidence, Metric
 
 _RESULT_WORDS = re.compile(
-    r"\b(?:we (?:find|observe|see|obtain|measure|achieve|report)|achiev\w+|reach\w+|obtain\w+|attain\w+|outperform\w+|improv\w+|results?|yield\w*|scores?|reduc(?:es|ed)|increas(?:es|ed)|decreas(?:es|ed)|speed-?ups?|faster|slower)\b",
+    r"\b(?:we (?:find|observe|see|obtain|measure|achieve|report)|achiev\w+|reach\w+|obtain\w+|attain\w+"
+    r"|outperform\w+|improv\w+|results?|yield\w*|scores?|reduc(?:es|ed)|increas(?:es|ed)|decreas(?:es"
+    r"|ed)|speed-?ups?|faster|slower)\b",
     re.IGNORECASE,
 )
 _FAILED = re.compile(
@@ -169,7 +171,7 @@ class Checker:
         """One number in a sentence."""
         section = sentence.block.section
         strict = section in STRICT or sentence.block.kind == "caption"
-        if CITE in sentence.text and self._cited(sentence):
+        if CITE in sentence.text and self._cited(number, sentence):
             return Judged("cited, not measured")
         if self.plain.reason(number, sentence):
             return Judged()
@@ -201,7 +203,7 @@ class Checker:
             return self._outside_results(number, section)
         return self.bound(number, binding, sentence)
 
-    def _cited(self, sentence: Sentence) -> bool:
+    def _cited(self, number: Number, sentence: Sentence) -> bool:
         """Whether a sentence with a citation tells of others' work: in these sections, or where it names nothing of ours."""
         if sentence.block.section in ("related", "background"):
             return True
@@ -209,7 +211,7 @@ class Checker:
         return (
             sentence.block.section == "introduction"
             and not ours
-            and not sentence.of("metric", "setting")
+            and (not sentence.of("metric", "setting") or re.match(rf"[^.;]{{0,25}}{CITE}", sentence.text[number.end :]))
             and not re.search(r"\b(?:[Ww]e|[Oo]urs?)\b", sentence.text)
         )
 

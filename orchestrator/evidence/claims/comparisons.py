@@ -27,13 +27,16 @@ _WORDS = (
 )  # fmt: skip
 _PATTERN = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in _WORDS), re.IGNORECASE)
 _SUPPOSED = re.compile(
-    r"\b(?:aims?|aimed|aiming|designed|hope|hoped|expect(?:ed|s)?|hypothesi[sz]e[sd]?|hypothesis|could|can|may|might|would|should|whether|if|intend(?:ed|s)?|seeks?|try|tries|tried|goal|objective|question|to test|in order to|attempts? to"
+    r"\b(?:aims?|aimed|aiming|designed|hope|hoped|expect(?:ed|s)?|hypothesi[sz]e[sd]?|hypothesis"
+    r"|could|can|may|might|would|should|whether|if|intend(?:ed|s)?|seeks?|try|tries|tried|goal|objective"
+    r"|question|to test|in order to|attempts? to"
     r"|propose[sd]? to|will|potentially|possible|promis\w+|future|encourag\w+|let us|we ask|unlike|suppose)\b[^.;]*$",
     re.IGNORECASE,
 )
 _PURPOSE = re.compile(r"\bto (?:\w+ly )?$")
 _DEFINITION = re.compile(
-    r"\b(?:is|are|being|means?) (?:always )?(?:better|worse|best)\b|(?:higher|lower|larger|smaller) is\b|\b(?:better|best) when|[↑↓]|higher values|lower values (?:are|mean|indicate)",
+    r"\b(?:is|are|being|means?) (?:always )?(?:better|worse|best)\b|(?:higher|lower|larger|smaller)"
+    r" is\b|\b(?:better|best) when|[↑↓]|higher values|lower values (?:are|mean|indicate)",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
@@ -42,11 +45,14 @@ _NEGATED = re.compile(
 )
 _SIGNIFICANT = re.compile(r"\bsignificant(?:ly)?\b", re.IGNORECASE)
 _NOT_SAID = re.compile(
-    r"^\s*(?:than (?:chance|expected|usual|zero|random|one|half|an?\b|\d)|-level|-order|-dimensional|bound|and lower|limit|understanding|practices?|of our knowledge|fit|suited|or (?:less|more))|^\s*(?:\w+\s+)?(?:trade-?off)",
+    r"^\s*(?:than (?:chance|expected|usual|zero|random|one|half|an?\b|\d)|-level|-order|-dimensional"
+    r"|bound|and lower|limit|understanding|practices?|of our knowledge|fit|suited|or (?:less|more))"
+    r"|^\s*(?:\w+\s+)?(?:trade-?off)",
     re.IGNORECASE,
 )
 _ABOUT_A_CHANGE = re.compile(
-    r"\b(?:gap|difference|margin|effect|gain|improvement|advantage|spread|variance|cost|benefit)s?\s+(?:is|was|becomes|grows|are|were)\s+(?:\w+\s+)?$",
+    r"\b(?:gap|difference|margin|effect|gain|improvement|advantage|spread|variance|cost|benefit)s?\s+(?:is"
+    r"|was|becomes|grows|are|were)\s+(?:\w+\s+)?$",
     re.IGNORECASE,
 )
 _EVERY = re.compile(r"\b(?:all|every|each|both|any|across)\b", re.IGNORECASE)
@@ -143,6 +149,8 @@ def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: 
     for group in [after[:1], before[-1:]] if adjective else [before[-1:], after[:1]]:
         if group:
             return group[0].targets
+    if named and kind in ("up", "down"):
+        return None
     if named:
         return named[0].targets if len({m.targets for m in named}) == 1 else None
     if kind in ("better", "worse", "best", "worst") and sentence.of("run"):

@@ -10,31 +10,45 @@ from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.sentences import Sentence
 
 REFERENCE = re.compile(
-    r"\b(?:vs\.?|versus|against|compared (?:to|with|against)|in comparison (?:to|with)|relative to|with respect to|than|over|down from|up from|rather than|instead of"
-    r"|outperform(?:s|ed|ing)?|beat(?:s|ing|en)?|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|underperform(?:s|ed|ing)?|improv(?:es?|ed|ing|ements?) (?:on|over|upon)|from|match(?:es|ed|ing)?|trails?|behind|ahead of"
-    r"|that of|those of|dominates?|below|above|within (?:the )?noise of|(?:on par|comparable|similar|equal|identical|inferior|superior|tied|indistinguishable) (?:with|to|from)|close to"
-    r"|(?:difference|different|distinguishable) (?:from|to)|as (?:many|much|high|low|large|small|fast|slow|long|good|accurate|few)\b[^.,;]{0,24}? as)\b",
+    r"\b(?:vs\.?|versus|against|compared (?:to|with|against)|in comparison (?:to|with)|relative"
+    r" to|with respect to|than|over|down from|up from|rather than|instead of"
+    r"|outperform(?:s|ed|ing)?|beat(?:s|ing|en)?|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|underperform(?:s"
+    r"|ed|ing)?|improv(?:es?|ed|ing|ements?) (?:on|over|upon)|from|match(?:es|ed|ing)?|trails?|behind"
+    r"|ahead of"
+    r"|that of|those of|dominates?|below|above|within (?:the )?noise of|(?:on par|comparable|similar"
+    r"|equal|identical|inferior|superior|tied|indistinguishable) (?:with|to|from)|close to"
+    r"|(?:difference|different|distinguishable) (?:from|to)|as (?:many|much|high|low|large|small"
+    r"|fast|slow|long|good|accurate|few)\b[^.,;]{0,24}? as)\b",
     re.IGNORECASE,
 )
 """What stands before the run that another is compared with."""
 _TO_RUN = re.compile(
-    r"(?:\s|\b(?:the|a|an|our|all|both|either|any|that|those|of|by|unmodified|every|other|for|with|in|under|at|plain|about|around|only|just|roughly|nearly|sota|strong)\b|['’]s|[\d.,%×±~≈+\-−\u2009]+(?=[\s)])|\bK\b|[a-zA-Z%/Å]{1,6}(?=\s+(?:for|with|of|by)\b)|[$()])*"
+    r"(?:\s|\b(?:the|a|an|our|all|both|either|any|that|those|of|by|unmodified|every|other|for|with"
+    r"|in|under|at|plain|about|around|only|just|roughly|nearly|sota|strong)\b|['’]s|[\d.,%×±~≈+\-−\u2009]+(?=[\s)])"
+    r"|\bK\b|[a-zA-Z%/Å]{1,6}(?=\s+(?:for|with|of|by)\b)|[$()])*"
 )
 _RUN_AFTER = re.compile(
-    r"[\s)]*(?:\b(?:for|with|by|of|in|under|at|is|was|were|are|reached|obtained|achieved|using|when|the|a|an|our|on|observed|measured|reported|found|seen|attained|that|and|it)\b\s*|['’]s\s*|\()*\s*",
+    r"[\s)]*(?:\b(?:for|with|by|of|in|under|at|is|was|were|are|reached|obtained|achieved|using|when"
+    r"|the|a|an|our|on|observed|measured|reported|found|seen|attained|that|and|it)\b\s*|['’]s\s*"
+    r"|\()*\s*",
     re.IGNORECASE,
 )
 _STEP = re.compile(
-    r"\s*(?:,|/|\band\b|,\s*and\b|\bor\b|&|;|,?\s*to\b|→|vs\.?|versus|–)\s*(?:(?:the|a|an|our|on|in|of|for|by|about|is|was)\s+)*",
+    r"\s*(?:,|/|\band\b|,\s*and\b|\bor\b|&|;|,?\s*to\b|→|vs\.?|versus|–)\s*(?:(?:the|a|an|our|on"
+    r"|in|of|for|by|about|is|was)\s+)*",
     re.IGNORECASE,
 )
 _PATIENT = re.compile(
-    r"\b(?:reduc|rais|lower|increas|decreas|improv|cut|lift|boost|bring|doubl|halv|degrad)(?:es|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$"
+    r"\b(?:reduc|rais|lower|increas|decreas|improv|cut|lift|boost|bring|doubl|halv|degrad)(?:es"
+    r"|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$"
 )
 """A run whose metric another one changes: "raises the accuracy of A"."""
+_ALSO = re.compile(r"\s*(?:,|\band\b|,\s*and\b)\s*[\d.,%×±\s]+(?:[a-zA-Z%/Å]{1,6}\s+)?(?:for|with|by|of|in)\s+(?:the |a |an )?")
+"""Between two runs on the same side of a comparison: "against 0.5 for A and 0.7 for B"."""
 _AGAINST = re.compile(r"\b(?:vs\.?|versus|against|compared|than|from|relative)\b")
 _GOES_ON = re.compile(
-    r"\s*(?:[.,;:)\]]|$|(?:for|on|in|with|respectively|at|of|and|or|to|while|across|whereas|when|under|by|after|from|is|are|as|%)\b|[^\sA-Za-z])"
+    r"\s*(?:[.,;:)\]]|$|(?:for|on|in|with|respectively|at|of|and|or|to|while|across|whereas|when"
+    r"|under|by|after|from|is|are|as|%)\b|[^\sA-Za-z])"
 )
 
 
@@ -214,6 +228,10 @@ def references(sentence: Sentence, runs: Sequence[Mention]) -> list[Mention]:
     found += [
         m for m in runs if _PATIENT.search(sentence.masked("metric", until=m.start)) and _follows_metric(sentence, m)
     ]
+    for m in runs:
+        before = [r for r in found if r.end <= m.start]
+        if before and m not in found and _ALSO.fullmatch(sentence.text[max(r.end for r in before) : m.start]):
+            found.append(m)
     for between in re.finditer(r"\bbetween\b", sentence.text):
         pair = [m for m in runs if m.start >= between.end()]
         if len(pair) >= 2 and re.fullmatch(r"\s+and\s+(?:the\s+)?", sentence.text[pair[0].end : pair[1].start]):

@@ -339,7 +339,7 @@ class Lexicon:
                 for phrase in _parts(title):
                     phrases.setdefault(phrase, set()).add((kind, run))
         for phrase, named in phrases.items():
-            owners = {(k, r) for k, r in named if not any(r in self._extended.get(o, ()) for _, o in named)}
+            owners = {(k, r) for k, r in named if " " not in phrase or not any(r in self._extended.get(o, ()) for _, o in named)}
             if len(owners) == 1 and "".join(phrase.split()) not in self.names:
                 kind, run = next(iter(owners))
                 self._put(phrase, kind, run, weak=True)
@@ -494,7 +494,7 @@ def _sub_phrases(words: list[str]) -> set[str]:
     single = [
         w
         for w in words
-        if len(w) >= 5
+        if len(w) >= 4
         and w not in _GENERIC | _DROPPABLE | _UNIT_WORDS | {"error", "tokens", "second", "score", "total"}
     ]
     return found | set(single) | ({f"{w[:-1]}ies" for w in single if w.endswith("y")})

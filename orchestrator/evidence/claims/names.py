@@ -11,21 +11,34 @@ from orchestrator.evidence.claims.sentences import Sentence
 from orchestrator.evidence.ledger import Ledger
 
 _MODELS = (
-    r"GPT-?(?:2|3|4|J|Neo|NeoX)(?:[- ](?:small|medium|large|XL|xl))?|Pythia(?:-\d+\.?\d*[mMbB])?|Gemma(?:-\d(?:-\d+[bB])?|-\d+[bB]| \d[bB])?|L[Ll]a[Mm][Aa]-?\s?\d?(?:\.\d)?(?:-\d+[bB])?|Mistral(?:-\d+[bB])?|Mixtral|Qwen[\d.]*(?:-\d+\.?\d*[bB])?|Phi-\d"
-    r"|OPT-\d+\.?\d*[mMbB]|BLOOM|T5(?:-\w+)?|(?:Ro|De|Distil|Al)?BERT[a]?(?:-\w+)?|ResNet-?\d+|WideResNet(?:-\d+-\d+)?|VGG-?\d+|DenseNet-?\d+|EfficientNet(?:-\w\d)?|MobileNet(?:V\d)?|ViT-\w+(?:/\d+)?|DeiT|Swin|ConvNeXt|AlexNet|LeNet|U-?Net|CLIP"
+    r"GPT-?(?:2|3|4|J|Neo|NeoX)(?:[- ](?:small|medium|large|XL|xl))?|Pythia(?:-\d+\.?\d*[mMbB])?"
+    r"|Gemma(?:-\d(?:-\d+[bB])?|-\d+[bB]| \d[bB])?|L[Ll]a[Mm][Aa]-?\s?\d?(?:\.\d)?(?:-\d+[bB])?"
+    r"|Mistral(?:-\d+[bB])?|Mixtral|Qwen[\d.]*(?:-\d+\.?\d*[bB])?|Phi-\d"
+    r"|OPT-\d+\.?\d*[mMbB]|BLOOM|T5(?:-\w+)?|(?:Ro|De|Distil|Al)?BERT[a]?(?:-\w+)?|ResNet-?\d+|WideResNet(?:-\d+-\d+"
+    r")?|VGG-?\d+|DenseNet-?\d+|EfficientNet(?:-\w\d)?|MobileNet(?:V\d)?|ViT-\w+(?:/\d+)?|DeiT|Swin"
+    r"|ConvNeXt|AlexNet|LeNet|U-?Net|CLIP"
     r"|Mamba(?:-\d+[mMbB])?|TinyLlama|TinyStories-\d+[mM]"
 )
 _DATA = (
-    r"CIFAR-?\d+|(?:Tiny|Mini)?-?ImageNet(?:-\w+)?|(?:Fashion-?|K|E)?MNIST|SVHN|STL-?10|CelebA|COCO|LSUN|Places365|WikiText-?\d*|(?:the )?Pile|OpenWebText|C4|FineWeb|BookCorpus|enwik8|text8|shakespeare_char|Tiny ?Shakespeare|PTB|Penn Treebank|SQuAD|GLUE|SuperGLUE|SST-?2"
-    r"|MNLI|QNLI|CoLA|IMDB|AG ?News|WMT-?\d*|IWSLT-?\d*|LibriSpeech|CommonVoice|QM9|ZINC|Cora|Citeseer|PubMed|OGB\w*|ogbn-\w+|MuJoCo|Atari|HalfCheetah|Hopper|Walker2d|CartPole|LunarLander|D4RL|KITTI|Cityscapes|ADE20K|MovieLens(?:-\w+)?|ETTh\d|ETTm\d|MMLU|HellaSwag|GSM8K|TinyStories"
+    r"CIFAR-?\d+|(?:Tiny|Mini)?-?ImageNet(?:-\w+)?|(?:Fashion-?|K|E)?MNIST|SVHN|STL-?10|CelebA|COCO"
+    r"|LSUN|Places365|WikiText-?\d*|(?:the )?Pile|OpenWebText|C4|FineWeb|BookCorpus|enwik8|text8"
+    r"|shakespeare_char|Tiny ?Shakespeare|PTB|Penn Treebank|SQuAD|GLUE|SuperGLUE|SST-?2"
+    r"|MNLI|QNLI|CoLA|IMDB|AG ?News|WMT-?\d*|IWSLT-?\d*|LibriSpeech|CommonVoice|QM9|ZINC|Cora|Citeseer"
+    r"|PubMed|OGB\w*|ogbn-\w+|MuJoCo|Atari|HalfCheetah|Hopper|Walker2d|CartPole|LunarLander|D4RL"
+    r"|KITTI|Cityscapes|ADE20K|MovieLens(?:-\w+)?|ETTh\d|ETTm\d|MMLU|HellaSwag|GSM8K|TinyStories"
 )
 _NAMED = re.compile(rf"(?<![\w-])(?:(?P<model>{_MODELS})|(?P<data>{_DATA}))(?![\w])")
 _USED = re.compile(
-    r"\b(?:train\w*|evaluat\w*|test(?:ed|ing)?|experiments?|run|ran|measur\w*|use[ds]?|using|fine-?tun\w*|results? (?:on|for)|activations|on (?:the )?(?:residual|layer)|benchmark\w*|reach\w*|achiev\w*|obtain\w*|report\w*|perform\w*|conduct\w*|demonstrat\w*|comput\w*|collect\w*|extract\w*|stud(?:y|ied))\b",
+    r"\b(?:train\w*|evaluat\w*|test(?:ed|ing)?|experiments?|run|ran|measur\w*|use[ds]?|using|fine-?tun\w*"
+    r"|results? (?:on|for)|activations|on (?:the )?(?:residual|layer)|benchmark\w*|reach\w*|achiev\w*"
+    r"|obtain\w*|report\w*|perform\w*|conduct\w*|demonstrat\w*|comput\w*|collect\w*|extract\w*|stud(?:y"
+    r"|ied))\b",
     re.IGNORECASE,
 )
 _UNUSED = re.compile(
-    r"\b(?:future|larger models|such as|e\.g\.|prior|previous|other work|do not|did not|not (?:been )?(?:test|train|evaluat|run|use)\w*|remains?|could|unlike|would|extend|has been|have been|instead of|rather than|beyond)\b",
+    r"\b(?:future|larger models|such as|e\.g\.|prior|previous|other work|do not|did not|not (?:been"
+    r" )?(?:test|train|evaluat|run|use)\w*|remains?|could|unlike|would|extend|has been|have been"
+    r"|instead of|rather than|beyond)\b",
     re.IGNORECASE,
 )
 

@@ -32,7 +32,8 @@ _DIGITS = r"(?:\d{1,3}(?:[,\u2009]\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _EXPONENT = r"[eE][+\-−–]?\d+|\s*[×x]\s*10\s*\^\s*[{(]?[+\-−–]?\d+[)}]?"
 _NUMBER = re.compile(
     rf"(?<![\w.^_])(?P<sign>(?<![\d)\]%\w])[+\-−](?=[\d.])|(?<=\s)–(?=[\d.]))?(?P<digits>{_DIGITS})(?P<exponent>{_EXPONENT})?"
-    r"(?:(?P<multiplier>[kKMBT](?![\w])|\s?(?:thousand|million|billion)\b)|(?P<times>\s?[×](?!\s*\d)|x(?!\w)|-?\s?fold\b|[\s-]?times\b))?"
+    r"(?:(?P<multiplier>[kKMBT](?![\w])|\s?(?:thousand|million|billion)\b)|(?P<times>\s?[×](?!\s*\d)"
+    r"|x(?!\w)|-?\s?fold\b|[\s-]?times\b))?"
     rf"(?P<unit>\s?(?:{_UNIT})(?:\s?/\s?(?:Å|s|h|epoch|step|token|day|min|m|kg|g|K|GB|mol|atom)\b)?(?![\w/^]))?"
 )
 _POWER = re.compile(r"(?<![\w.])10\s*\^\s*(?P<exponent>[+\-−]?\d+)")
@@ -56,14 +57,17 @@ _WORD_VALUES = {
 }
 _TIMES_DONE = re.compile(r"\b(?:fail\w*|run|ran|repeat\w*|tried|crash\w*|evaluated|counted|cited)\s+$", re.IGNORECASE)
 _COUNT = re.compile(
-    rf"\b(?P<count>{_SPELLED})\b(?=[\s\u2009-]+(?:[A-Za-z0-9]+[\s-]){{0,2}}(?P<what>GPUs?|TPUs?|A100s?|H100s?|V100s?|nodes?|seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions))",
+    rf"\b(?P<count>{_SPELLED})\b(?=[\s\u2009-]+(?:[A-Za-z0-9]+[\s-]){{0,2}}(?P<what>GPUs?|TPUs?"
+    rf"|A100s?|H100s?|V100s?|nodes?|seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts"
+    rf"|baselines?|executions))",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(
     r"(?:about|around|approximately|roughly|nearly|almost|circa|ca\.|some|≈|~|close to|on the order of|up to)\s*$", re.I
 )
 _OVER = re.compile(
-    r"(?:more than|over|above|exceed(?:s|ed|ing)|at least|greater than|surpass(?:es|ed|ing)|higher than|>|≥|larger than|as high as)\s*$",
+    r"(?:more than|over|above|exceed(?:s|ed|ing)|at least|greater than|surpass(?:es|ed|ing)|higher"
+    r" than|>|≥|larger than|as high as)\s*$",
     re.I,
 )
 _UNDER = re.compile(

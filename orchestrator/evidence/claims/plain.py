@@ -15,8 +15,11 @@ from orchestrator.evidence.claims.values import rounds_to
 from orchestrator.evidence.ledger import Ledger
 
 _POINTER = re.compile(
-    r"\b(?:sections?|sec\.?|§|figures?|figs?\.?|tables?|tab\.?|equations?|eqs?\.?|appendix|app\.|algorithm|alg\.|theorem|lemma|proposition|corollary|definition|assumption|chapter|line|lines|footnote|page|pages|pp?\.|version|v"
-    r"|python|pytorch|cuda|phase|stage|step \(|part|hypothesis|question|contribution|experiment|case|type|id|arxiv:?|level|tier|panel|item|issue|week|day)[\s~(#]*$",
+    r"\b(?:sections?|sec\.?|§|figures?|figs?\.?|tables?|tab\.?|equations?|eqs?\.?|appendix|app\."
+    r"|algorithm|alg\.|theorem|lemma|proposition|corollary|definition|assumption|chapter|line|lines"
+    r"|footnote|page|pages|pp?\.|version|v"
+    r"|python|pytorch|cuda|phase|stage|step \(|part|hypothesis|question|contribution|experiment"
+    r"|case|type|id|arxiv:?|level|tier|panel|item|issue|week|day)[\s~(#]*$",
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"(?:^|[\s:;,])\(?$")
@@ -28,41 +31,36 @@ _SIGNIFICANCE = re.compile(
     r"(?:\bα|alpha|significance level(?: of)?|level of significance)\s*(?:=|of|at)?\s*$|\bat (?:the )?$", re.I
 )
 _BOUNDED = re.compile(
-    r"(?:∈|\bin the (?:range|interval)|\bbounded|\bbetween|\brang(?:es|ing)|\bscale|\bfrom|\bvalues?|\bmaximum(?: possible)?|\bperfect|\bnormali[sz]ed|\bprobabilit|\bbest possible)[^.;]{0,24}$",
+    r"(?:∈|\bin the (?:range|interval)|\bbounded|\bbetween|\brang(?:es|ing)|\bscale|\bfrom|\bvalues?"
+    r"|\bmaximum(?: possible)?|\bperfect|\bnormali[sz]ed|\bprobabilit|\bbest possible)[^.;]{0,24}$",
     re.I,
 )
 _COUNTED = re.compile(
-    r"^[\s-]*(?:(?:random|independent|different|fresh|separate|training|sound|successful|planned|numbered|completed|failed|non-baseline|baseline|distinct|further|additional|more|such|of (?:the|our|these|those)?|whole|full|ablation|experimental|new|replicate)\s+)*"
-    r"(?P<what>seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions|variants|configurations|methods|metrics|experiments|ablations|conditions|models|settings)\b",
+    r"^[\s-]*(?:(?:random|independent|different|fresh|separate|training|sound|successful|planned"
+    r"|numbered|completed|failed|non-baseline|baseline|distinct|further|additional|more|such|of"
+    r" (?:the|our|these|those)?|whole|full|ablation|experimental|new|replicate)\s+)*"
+    r"(?P<what>seeds?|runs?|repetitions?|replicates?|repeats|trials|attempts|baselines?|executions"
+    r"|variants|configurations|methods|metrics|experiments|ablations|conditions|models|settings)\b",
     re.IGNORECASE,
 )
 _HARDWARE = re.compile(
-    r"^[\s-]*(?:\b(?:NVIDIA|Nvidia|AMD|Intel|Google|Apple|a|single|shared|parallel|GB|TB|of)\b\s*)*(?:GPUs?|TPUs?|CPUs?|A100s?|H100s?|H200s?|V100s?|T4s?|P100s?|RTX|GTX|TITAN|Tesla|cores?|nodes?|workers?\b|(?:GB |TB )?(?:of )?(?:RAM|memory|VRAM))",
+    r"^[\s-]*(?:\b(?:NVIDIA|Nvidia|AMD|Intel|Google|Apple|a|single|shared|parallel|GB|TB|of)\b\s*)*(?:GPUs?"
+    r"|TPUs?|CPUs?|A100s?|H100s?|H200s?|V100s?|T4s?|P100s?|RTX|GTX|TITAN|Tesla|cores?|nodes?|workers?\b"
+    r"|(?:GB |TB )?(?:of )?(?:RAM|memory|VRAM))",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
-_IDLE_WORDS = {
-    "num",
-    "n",
-    "max",
-    "size",
-    "name",
-    "total",
-    "train",
-    "the",
-    "of",
-    "config",
-    "coeff",
-    "h",
-    "deg",
-    "s",
-    "ms",
-    "count",
-    "value",
-}
+_IDLE_WORDS = set(
+    "num n max size name total train the of config coeff h deg s ms count value dim dims units weight".split()
+)
 _ORDINARY = re.compile(
-    r"^[\s-]*(?:(?:main|key|core|simple|new|novel|major|important|complementary|common|separate|different|distinct|further|standard|well-known|general|broad|practical|primary|open|independent)\s+)*"
-    r"(?:contributions?|reasons?|ways?|parts?|components?|steps?|stages?|questions?|phases?|aspects?|challenges?|issues?|problems?|limitations?|sections?|kinds?|types?|families|groups?|cases?|factors?|goals?|points? (?:are|stand)|observations?|findings?|directions?|mechanisms?|terms?|panels?|columns?|rows?|figures?|tables?|categories|dimensions?|-dimensional|d\b|decades?|years?|pages?|sentences?|authors?)\b",
+    r"^[\s-]*(?:(?:main|key|core|simple|new|novel|major|important|complementary|common|separate"
+    r"|different|distinct|further|standard|well-known|general|broad|practical|primary|open|independent)\s+)*"
+    r"(?:contributions?|reasons?|ways?|parts?|components?|steps?|stages?|questions?|phases?|aspects?"
+    r"|challenges?|issues?|problems?|limitations?|sections?|kinds?|types?|families|groups?|cases?"
+    r"|factors?|goals?|points? (?:are|stand)|observations?|findings?|directions?|mechanisms?|terms?"
+    r"|panels?|columns?|rows?|figures?|tables?|categories|dimensions?|-dimensional|d\b|decades?"
+    r"|years?|pages?|sentences?|authors?)\b",
     re.IGNORECASE,
 )
 
@@ -114,7 +112,8 @@ class Plain:
         """Whether the number is in the name of a metric of which another word stands beside it: rounds to 80 % accuracy."""
         if number.step != 1 or number.spelled:
             return False
-        words = [w.lower() for w in _WORD.findall(sentence.text[max(0, number.start - 30) : number.start])][-3:]
+        before = sentence.text[max(0, number.start - 30) : number.start]
+        words = [] if re.search(r"\bby\s*$", before) else [w.lower() for w in _WORD.findall(before)][-2:]
         for metric in self.ledger.declared or ():
             names = name_words(metric)
             if f"{number.value:.0f}" in names and any(

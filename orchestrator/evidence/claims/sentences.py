@@ -17,7 +17,8 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|Fig|Figs|Sec|Tab|Eq|Eqs|vs|al|cf|approx|resp|w\.r\.t|No|Dr|Prof|Ref|Refs|App|Alg|Ch|ca|St)|\b[A-Z])\.$"
 )
 _CLAUSE = re.compile(
-    r";|—|(?:,\s*)?\b(?:while|whereas|but|although|though|yet|however|where)\b|,\s*(?:and|with|where|which|whose|reaching|achieving|obtaining|yielding|attaining|giving)\b|:\s"
+    r";|—|(?:,\s*)?\b(?:while|whereas|but|although|though|yet|however|where)\b|,\s*(?:and|with|where"
+    r"|which|whose|reaching|achieving|obtaining|yielding|attaining|giving)\b|:\s"
 )
 
 
