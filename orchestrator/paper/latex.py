@@ -94,9 +94,9 @@ def build(folder: Path, *, run: Runner | None = None, timeout: float = 120.0, da
 
 
 def collect(folder: Path, into: Path) -> None:
-    """Copies the sources of `folder` and the figures of its session into the empty folder `into`, flat paths as TeX sees them.
+    """Copies the sources of `folder` and the figures of its session into the empty folder `into`, as TeX is to see them.
 
-    Figures come from `folder`, from `../figures` (as `figures/`) and from the session's top folder; paths in the sources
+    Figures come from `folder`, from `../figures` (flat, and as `figures/`) and from the session's top folder; paths in the sources
     that point there are rewritten, line by line. Raises BadInput where there is no template.tex.
     """
     if not (folder / MAIN).is_file():
@@ -104,7 +104,8 @@ def collect(folder: Path, into: Path) -> None:
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     _copy_images(folder.parent, into)
-    _copy_images(folder.parent / "figures", into / "figures")
+    for place in (into, into / "figures"):
+        _copy_images(folder.parent / "figures", place)
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and inside.parts[0] != BUILD and path.suffix.lower() in _SOURCES + _IMAGES:

@@ -14,6 +14,8 @@ from orchestrator.executors.sandbox import clean_environment
 from orchestrator.steps.context import Work
 
 LOG_BYTES = 50_000_000
+_HIDDEN = ("journal.db", "journal.db-wal", "journal.db-shm", "aider", "jobs")
+"""What of a session's own records no program of the experiment may read."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _box(work: Work, program: Program, out: Path) -> Box:
     return Box(
         read=tuple(dict.fromkeys(read)),
         write=(out, *program.writes),
-        hide=(session / ".git", session / ".orch" / "journal.db", *program.hides),
+        hide=(session / ".git", *(session / ".orch" / name for name in _HIDDEN), *program.hides),
         network=work.settings.network or resources.network,
         gpus=tuple(work.settings.gpus[: resources.gpus]),
         memory_bytes=resources.memory,

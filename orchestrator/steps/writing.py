@@ -60,8 +60,10 @@ SECTIONS = (
 
 
 def write_sections(work: Work, best: Evidence, figures: dict[str, str]) -> None:
-    """Every section, each followed by one pass of criticism and repair of it alone."""
+    """Every section that the template has, each followed by one pass of criticism and repair of it alone."""
     for section in SECTIONS:
+        if not set(section.parts) <= set(document.sections(draft_of(work))):
+            continue
         work.session.step(
             f"write/{section.key}", f"Write: {section.name}", lambda: _write(work, section, best, figures)
         )
@@ -184,7 +186,10 @@ def labels(work: Work) -> dict[str, str]:
 
 
 def write_macros(work: Work) -> None:
-    """`latex/evidence.tex`, from the evidence as it is now."""
+    """`latex/evidence.tex`, from the evidence as it is now; a template that does not read it is made to."""
+    tex = document.with_evidence(draft_of(work))
+    if tex != draft_of(work):
+        _template(work).write_text(tex, encoding="utf-8")
     text = write_evidence_tex(work.evidence, work.experiment.metrics, labels(work))
     (work.folder / "latex" / "evidence.tex").write_text(text, encoding="utf-8")
 

@@ -108,7 +108,7 @@ def test_there_is_no_network(session, what):
 
 
 def test_a_fork_bomb_is_contained(session):
-    code = "import os, time\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(0.2)\n        os._exit(3)"
+    code = "import os, time\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        os._exit(3)"
     result, _, _ = attempt(session, code, processes=50)
     assert result.reason in ("error", "timeout", "done")
     assert untouched(session)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.evidence.claims.holders import facet_holder, listed, number_list, references, run_holder, subject
-from orchestrator.evidence.claims.lexicon import IDLE, Lexicon, Mention, akin, alike, name_words
+from orchestrator.evidence.claims.lexicon import Lexicon, Mention
 from orchestrator.evidence.claims.numbers import UNITS, Number
 from orchestrator.evidence.claims.sentences import Sentence
+from orchestrator.evidence.claims.spelling import IDLE, akin, alike, name_words
 from orchestrator.evidence.claims.values import is_fraction, unit_of
 
 _LINK_BEFORE = re.compile(

@@ -14,7 +14,7 @@ from orchestrator.evidence.claims.numbers import Number, find_numbers
 from orchestrator.evidence.claims.plain import setting_fits
 from orchestrator.evidence.claims.records import Block, Cell, Claim, Judged, Table
 from orchestrator.evidence.claims.sentences import make_sentence
-from orchestrator.evidence.claims.values import half_problem
+from orchestrator.evidence.claims.uses import judge_use
 
 if TYPE_CHECKING:
     from orchestrator.evidence.claims.checker import Checker
@@ -48,7 +48,7 @@ def claims_of_table(checker: Checker, table: Table) -> Iterator[Claim]:
         sentence = make_sentence(cell.text, Block(cell.text, table.section, "caption"), checker.lexicon, checker.ledger)
         shown = f"{cell.row} | {cell.column} | {cell.text.chars.strip()}"
         for use in sentence.uses:
-            yield checker.claim(sentence, use.at, use.at + 1, "macro", checker.macro(use, sentence), shown)
+            yield checker.claim(sentence, use.at, use.at + 1, "macro", judge_use(use, sentence, checker.facts), shown)
         if cell.heads:
             continue
         spoken = _spoken(checker, cell, table)
@@ -78,7 +78,6 @@ def _without(text: str, mentions: Sequence[Mention]) -> str:
     for mention in reversed([m for m in mentions if m.kind in ("run", "metric")]):
         text = text[: mention.start] + " " + text[mention.end :]
     return text
-
 
 
 def _quantity(
@@ -171,8 +170,8 @@ def _judge(checker: Checker, number: Number, spoken: _Spoken, cell: Cell, table:
     if kind is not None:
         return _derived(checker, number, kind, spoken)
     if not spoken.runs:
-        return Judged("", "no run is named in this row or column", checker.near(number, spoken.metrics))
-    return _value(checker, number, spoken.metrics, spoken.runs, spoken.text)
+        return Judged("", "no run is named in this row or column", checker.facts.near(number, spoken.metrics))
+    return checker.facts.value(number, spoken.metrics, spoken.runs, spoken.text)
 
 
 def _without_metric(checker: Checker, number: Number, cell: Cell, table: Table) -> Judged:
@@ -186,7 +185,7 @@ def _without_metric(checker: Checker, number: Number, cell: Cell, table: Table) 
     setting = checker.plain.some_setting(number)
     if setting or (table.section in ("setup", "method", "background") and checker.plain.in_texts(number)):
         return Judged(setting or "the code")
-    return Judged("", "neither row nor column names a metric or a setting", checker.near(number))
+    return Judged("", "neither row nor column names a metric or a setting", checker.facts.near(number))
 
 
 def _derived(checker: Checker, number: Number, kind: ChangeKind, spoken: _Spoken) -> Judged:
@@ -198,25 +197,3 @@ def _derived(checker: Checker, number: Number, kind: ChangeKind, spoken: _Spoken
                 if how:
                     return Judged(how)
     return Judged("", f"it is no {kind} against a baseline")
-
-
-def _value(checker: Checker, number: Number, metrics: Sequence[str], runs: Sequence[str], context: str) -> Judged:
-    pairs = [(m, r) for m in metrics for r in runs if checker.ledger.values(r, m)]
-    if not pairs:
-        return Judged("", "this run has no value of this metric", checker.near(number, metrics))
-    right = [(m, r, a) for m, r in pairs if (a := checker.reading(number, m, r, context))]
-    if not right:
-        return Judged("", checker.wrong(number, pairs, context), checker.near(number, metrics, runs))
-    if len(right) < len(pairs):
-        return Judged(
-            "",
-            "row and column leave open which run or metric is meant",
-            tuple(rf"\res{{{r}/{m}}}" for m, r, _ in right[:3]),
-        )
-    metric, run, aggregation = right[0]
-    bad = half_problem(number, checker.ledger, run, metric, context)
-    return (
-        Judged("", bad, (rf"\resci{{{run}/{metric}}}",))
-        if bad
-        else Judged(f"{aggregation} of {metric} in {checker.at(run)}")
-    )

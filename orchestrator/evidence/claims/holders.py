@@ -43,7 +43,9 @@ _PATIENT = re.compile(
     r"|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$"
 )
 """A run whose metric another one changes: "raises the accuracy of A"."""
-_ALSO = re.compile(r"\s*(?:,|\band\b|,\s*and\b)\s*[\d.,%×±\s]+(?:[a-zA-Z%/Å]{1,6}\s+)?(?:for|with|by|of|in)\s+(?:the |a |an )?")
+_ALSO = re.compile(
+    r"\s*(?:,|\band\b|,\s*and\b)\s*[\d.,%×±\s]+(?:[a-zA-Z%/Å]{1,6}\s+)?(?:for|with|by|of|in)\s+(?:the |a |an )?"
+)
 """Between two runs on the same side of a comparison: "against 0.5 for A and 0.7 for B"."""
 _AGAINST = re.compile(r"\b(?:vs\.?|versus|against|compared|than|from|relative)\b")
 _GOES_ON = re.compile(

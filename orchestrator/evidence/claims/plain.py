@@ -7,12 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.evidence.claims.lexicon import alike, name_spellings, name_words
 from orchestrator.evidence.claims.numbers import UNITS, Number, find_numbers
 from orchestrator.evidence.claims.records import CITE, REF
 from orchestrator.evidence.claims.sentences import Sentence
+from orchestrator.evidence.claims.spelling import alike, name_spellings, name_words
 from orchestrator.evidence.claims.values import rounds_to
 from orchestrator.evidence.ledger import Ledger
+
+
+def _words(text: str) -> set[str]:
+    return set(text.split())
+
 
 _POINTER = re.compile(
     r"\b(?:sections?|sec\.?|§|figures?|figs?\.?|tables?|tab\.?|equations?|eqs?\.?|appendix|app\."
@@ -50,8 +55,10 @@ _HARDWARE = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
-_IDLE_WORDS = set(
-    "num n max size name total train the of config coeff h deg s ms count value dim dims units weight".split()
+_IDLE_WORDS = _words(
+    """
+num n max size name total train the of config coeff h deg s ms count value dim dims units weight
+"""
 )
 _ORDINARY = re.compile(
     r"^[\s-]*(?:(?:main|key|core|simple|new|novel|major|important|complementary|common|separate"

@@ -6,6 +6,22 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from orchestrator.evidence.claims.latex import (
+    CITES,
+    DECLARATIONS,
+    EQUATIONS,
+    GREEK,
+    HEADINGS,
+    IGNORED_ENVIRONMENTS,
+    NUMBER_MACROS,
+    REFS,
+    SILENT,
+    SKIP_FIRST,
+    SYMBOLS,
+    TABULARS,
+    UNITS,
+    context,
+)
 from orchestrator.evidence.claims.records import CITE, MACRO, REF, Atom, Block, Document, Text
 from orchestrator.evidence.claims.tables import read_table
 from orchestrator.evidence.macros import ARGUMENTS
@@ -21,87 +37,6 @@ _SECTIONS = (
     ("abstract", r"abstract"),
     ("appendix", r"appendix|reproducib|acknowledg|ethic|references|bibliography|broader"),
 )  # fmt: skip
-_HEADINGS = {
-    "section": 1,
-    "subsection": 2,
-    "subsubsection": 3,
-    "paragraph": 4,
-    "subparagraph": 5,
-    "chapter": 0,
-}
-_TABULARS = {
-    "tabular",
-    "tabular*",
-    "tabularx",
-    "longtable",
-    "tabulary",
-    "tblr",
-    "array",
-    "NiceTabular",
-    "xltabular",
-}
-_IGNORED_ENVIRONMENTS = {
-    "verbatim", "lstlisting", "minted", "tikzpicture", "algorithm", "algorithmic", "algorithm2e", "thebibliography",
-    "filecontents", "filecontents*", "comment", "Verbatim", "pgfpicture", "axis",
-}  # fmt: skip
-_EQUATIONS = re.compile(
-    r"(equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat|dmath|cases|split|aligned)\*?"
-)
-_CITES = re.compile(r"(?:[A-Za-z]*cite[A-Za-z]*)\*?")
-_REFS = {
-    "ref",
-    "eqref",
-    "cref",
-    "Cref",
-    "autoref",
-    "pageref",
-    "nameref",
-    "vref",
-    "subref",
-    "labelcref",
-    "hyperref",
-}
-_SILENT = {
-    "label", "includegraphics", "vspace", "hspace", "bibliography", "bibliographystyle", "input", "include", "usepackage",
-    "documentclass", "setlength", "addtolength", "setcounter", "definecolor", "color", "cmidrule", "cline", "midrule",
-    "toprule", "bottomrule", "hline", "newcommand", "renewcommand", "providecommand", "def", "DeclareMathOperator",
-    "graphicspath", "InputIfFileExists", "pagestyle", "thispagestyle", "rule", "vskip", "hskip", "kern", "papernote",
-    "captionsetup", "sisetup", "begin", "end", "linespread", "arraystretch", "rowcolor", "cellcolor", "specialrule",
-    "addlinespace", "bibitem", "url", "author", "date", "thanks", "affiliation", "email", "hypersetup", "PassOptionsToPackage",
-    "fontsize", "setstretch", "index", "resizebox", "scalebox", "adjustbox", "tag", "hfill", "vfill", "columnwidth", "linewidth", "textwidth",
-}  # fmt: skip
-_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega", "ell"]
-_SYMBOLS = {
-    "times": "×", "cdot": "×", "pm": "±", "mp": "±", "approx": "≈", "simeq": "≈", "sim": "~", "leq": "≤", "le": "≤", "geq": "≥",
-    "ge": "≥", "to": "→", "rightarrow": "→", "longrightarrow": "→", "Rightarrow": "→", "mapsto": "→", "uparrow": "↑", "downarrow": "↓",
-    "in": " ∈ ", "ldots": "…", "dots": "…", "textendash": "–", "textemdash": "—", "%": "%", "&": "&", "_": "_", "#": "#", "$": "$",
-    "{": "{", "}": "}", ",": "\u2009", ";": " ", ":": " ", "!": "", " ": " ", "quad": " ", "qquad": " ", "textbackslash": "\\",
-    "textasciitilde": "~", "textpm": "±", "texttimes": "×", "textpercent": "%", "percent": "%", "infty": "∞", "newline": " ", "\\": " ",
-    "thinspace": "\u2009", "ll": "≪", "gg": "≫", "lt": "<", "gt": ">", "slash": "/", "textminus": "-", "hat": "", "degree": "°", "circ": "°",
-    "neq": "≠", "ne": "≠", "par": "\n\n", "less": "<", "-": "", "/": "", "@": "", "textgreater": ">", "textless": "<", "dag": "", "ddag": "",
-}  # fmt: skip
-_UNITS = {
-    "percent": "%", "milli": "m", "micro": "µ", "nano": "n", "kilo": "k", "mega": "M", "giga": "G", "tera": "T", "second": "s",
-    "minute": " min", "hour": " h", "byte": "B", "bit": "b", "hertz": "Hz", "watt": "W", "joule": "J", "metre": "m", "meter": "m",
-    "gram": "g", "decibel": "dB", "deci": "d", "bel": "B", "kelvin": "K", "volt": "V", "per": "/", "electronvolt": "eV", "angstrom": "Å",
-    "centi": "c", "celsius": "°C", "degreeCelsius": "°C", "day": " d", "mole": "mol", "litre": "L", "liter": "L", "newton": "N",
-    "pascal": "Pa", "si": "", "square": "", "squared": "²", "cubic": "",
-}  # fmt: skip
-_DECLARATIONS = re.compile(r"[a-z]*(?:series|shape|size|family|centering|raggedright|small|large|tiny|normal)[a-z]*")
-_NUMBER_MACROS = {
-    "num": 1,
-    "si": 1,
-    "unit": 1,
-    "SI": 2,
-    "qty": 2,
-    "numrange": 2,
-    "SIrange": 3,
-    "qtyrange": 3,
-    "numlist": 1,
-    "ang": 1,
-}
-_SKIP_FIRST = {"textcolor": 1, "href": 1, "colorbox": 1, "multicolumn": 2, "multirow": 2, "parbox": 1, "raisebox": 1, "scalebox": 1,
-               "resizebox": 2, "rotatebox": 1, "minipage": 1, "fcolorbox": 2, "texorpdfstring": 1, "adjustbox": 1}  # fmt: skip
 
 
 def read(tex: str) -> Document:
@@ -109,38 +44,6 @@ def read(tex: str) -> Document:
     reader = _Reader(tex)
     reader.run()
     return Document(reader.blocks, reader.tables, reader.problems)
-
-
-def context() -> Any:
-    """pylatexenc's knowledge of LaTeX, with our macros and siunitx."""
-    from pylatexenc.latexwalker import get_default_latex_context_db
-    from pylatexenc.macrospec import MacroSpec
-
-    database = get_default_latex_context_db()
-    ours = [MacroSpec(name, "[" + "{" * count if count else "") for name, count in ARGUMENTS.items()]
-    numbers = [MacroSpec(name, "[" + "{" * count) for name, count in _NUMBER_MACROS.items()]
-    skips = [MacroSpec(name, "[" + "{" * (count + 1)) for name, count in _SKIP_FIRST.items()]
-    others = [
-        MacroSpec(name, "[{")
-        for name in ("caption", "footnote", "includegraphics", "input", "cmidrule", "paragraph", "captionof")
-    ]
-    silent = [MacroSpec(name, "{") for name in ("cellcolor", "rowcolor", "color", "papernote", "author", "date", "InputIfFileExists",
-              "captionsetup", "sisetup", "graphicspath", "url", "bibliography", "bibliographystyle", "vspace", "hspace", "thispagestyle",
-              "hypersetup", "pagestyle", "title", "cline", "label")]  # fmt: skip
-    cites = [MacroSpec(name, "*[[{") for name in (
-        "cite", "citep", "citet", "citealp", "citealt", "citeauthor", "citeyear", "citeyearpar", "parencite", "textcite", "autocite",
-        "Citet", "Citep", "footcite", "nocite")]  # fmt: skip
-    refs = [MacroSpec(name, "*{") for name in sorted(_REFS - {"hyperref"})]
-    more = [
-        MacroSpec("hyperref", "[{"),
-        MacroSpec("setlength", "{{"),
-        MacroSpec("definecolor", "{{{"),
-        MacroSpec("captionof", "{{"),
-    ]
-    database.add_context_category(
-        "orch", macros=[*others, *silent, *skips, *cites, *refs, *more, *numbers, *ours], prepend=True
-    )
-    return database
 
 
 class _Reader:
@@ -210,7 +113,7 @@ class _Reader:
                 self._environment(node)
             elif kind == "LatexMathNode" and node.displaytype == "display":
                 self.open.add(" ", node.pos, node.pos + node.len)
-            elif kind == "LatexMacroNode" and node.macroname in (*_HEADINGS, "part"):
+            elif kind == "LatexMacroNode" and node.macroname in HEADINGS:
                 self._new_section(node)
             elif kind == "LatexMacroNode" and node.macroname == "item":
                 self.flush()
@@ -219,13 +122,15 @@ class _Reader:
                 self.open.add(" ", node.pos, node.pos + node.len)
             elif kind == "LatexMacroNode" and node.macroname in ("caption", "footnote", "subcaption"):
                 self._aside(node)
-            elif (kind == "LatexMacroNode" and node.macroname == "resulttable") or (kind == "LatexMacroNode" and node.macroname == "title"):
+            elif (kind == "LatexMacroNode" and node.macroname == "resulttable") or (
+                kind == "LatexMacroNode" and node.macroname == "title"
+            ):
                 continue
             elif kind == "LatexGroupNode" and self.depth < 60 and any(_is_block(n) for n in node.nodelist or []):
                 self._nested(node.nodelist)
             elif (
                 kind == "LatexMacroNode"
-                and node.macroname in (*_SKIP_FIRST, "subfloat")
+                and node.macroname in (*SKIP_FIRST, "subfloat")
                 and any(_is_block(n) for n in _all(_arguments(node)))
             ):
                 self._nested([n for group in _arguments(node) for n in getattr(group, "nodelist", [])])
@@ -282,9 +187,9 @@ class _Reader:
 
     def _environment(self, node: Any) -> None:
         name = node.environmentname
-        if name in _IGNORED_ENVIRONMENTS or _EQUATIONS.fullmatch(name):
+        if name in IGNORED_ENVIRONMENTS or EQUATIONS.fullmatch(name):
             self.open.add(" ", node.pos, node.pos + node.len)
-        elif name in _TABULARS:
+        elif name in TABULARS:
             self.tables.append(read_table(node, self.section, self._cell))
         elif name in ("itemize", "enumerate", "description", "compactitem", "inparaenum"):
             self._list(node)
@@ -343,7 +248,7 @@ class _Reader:
             elif kind == "LatexMacroNode":
                 self._macro(node, into, depth)
             elif kind in ("LatexGroupNode", "LatexMathNode", "LatexEnvironmentNode") and depth < 60:
-                if kind == "LatexEnvironmentNode" and node.environmentname in _IGNORED_ENVIRONMENTS:
+                if kind == "LatexEnvironmentNode" and node.environmentname in IGNORED_ENVIRONMENTS:
                     continue
                 self.flatten(node.nodelist or [], into, depth + 1)
 
@@ -352,26 +257,26 @@ class _Reader:
         if name in ARGUMENTS and name not in ("resulttable", "metricstable"):
             into.atoms[len(into.chars)] = self._atom(node)
             into.add(MACRO, node.pos, end)
-        elif _CITES.fullmatch(name):
+        elif CITES.fullmatch(name):
             into.add(CITE, node.pos, end)
-        elif name in _REFS:
+        elif name in REFS:
             into.add(REF, node.pos, end)
         elif name in self.user:
             into.add(self.user[name].chars, node.pos, end)
-        elif name in _NUMBER_MACROS:
+        elif name in NUMBER_MACROS:
             into.add(_siunitx(name, [self._source(a) for a in _arguments(node, brackets=False)]), node.pos, end)
-        elif name in _SYMBOLS:
-            into.add(_SYMBOLS[name], node.pos, end)
-        elif name in _GREEK:
+        elif name in SYMBOLS:
+            into.add(SYMBOLS[name], node.pos, end)
+        elif name in GREEK:
             into.add(name.removeprefix("var"), node.pos, end)
-        elif name in _SKIP_FIRST and name != "texorpdfstring":
-            self.flatten(_arguments(node, brackets=False)[_SKIP_FIRST[name] :], into, depth + 1)
+        elif name in SKIP_FIRST and name != "texorpdfstring":
+            self.flatten(_arguments(node, brackets=False)[SKIP_FIRST[name] :], into, depth + 1)
         elif name in ("frac", "dfrac", "tfrac", "nicefrac", "sfrac") and len(_arguments(node)) == 2:
             over, under = _arguments(node)
             self.flatten([over], into, depth + 1)
             into.add("/", node.pos, end)
             self.flatten([under], into, depth + 1)
-        elif name not in _SILENT and not _DECLARATIONS.fullmatch(name) and depth < 60:
+        elif name not in SILENT and not DECLARATIONS.fullmatch(name) and depth < 60:
             self.flatten(_arguments(node, brackets=False), into, depth + 1)
         if getattr(node, "macro_post_space", "") and into.chars[-1:].isalnum():
             into.add(" ", end, end)
@@ -405,7 +310,7 @@ def _is_block(node: Any) -> bool:
     return type(node).__name__ == "LatexEnvironmentNode" or getattr(node, "macroname", "") in (
         "caption",
         "item",
-        *_HEADINGS,
+        *HEADINGS,
     )
 
 
@@ -441,7 +346,7 @@ def _siunitx(name: str, arguments: list[str]) -> str:
 
 
 def _unit(source: str) -> str:
-    text = re.sub(r"\\([A-Za-z]+|%)\s*", lambda m: _UNITS.get(m[1], "%" if m[1] == "%" else m[1]), source).strip()
+    text = re.sub(r"\\([A-Za-z]+|%)\s*", lambda m: UNITS.get(m[1], "%" if m[1] == "%" else m[1]), source).strip()
     return text if text.startswith("%") else " " + text
 
 
