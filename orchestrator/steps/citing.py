@@ -68,7 +68,7 @@ def _check(wish: Wish, found: list[Published], tex: str) -> None:
         return
     if not 1 <= wish.choice <= len(found):
         raise ValueError(f"choice {wish.choice} is none of the {len(found)} works that were offered")
-    if not wish.line or wish.line.strip() not in (line.strip() for line in tex.splitlines()):
+    if not wish.line or _bare(wish.line) not in map(_bare, tex.splitlines()):
         raise ValueError("line is not a whole line of the paper, copied exactly")
     if not wish.why:
         raise ValueError("why the work belongs there is missing")
@@ -77,7 +77,7 @@ def _check(wish: Wish, found: list[Published], tex: str) -> None:
 def with_citation(tex: str, line: str, key: str) -> str:
     """`tex` with `\\citep{key}` before the line's full stop, or `key` in the citation that stands there; once is enough."""
     lines = tex.splitlines()
-    at = next(i for i, text in enumerate(lines) if text.strip() == line.strip())
+    at = next(i for i, text in enumerate(lines) if _bare(text) == _bare(line))
     if key in lines[at]:
         return tex
     text = lines[at].rstrip()
@@ -87,6 +87,11 @@ def with_citation(tex: str, line: str, key: str) -> str:
     else:
         lines[at] = f"{text[:end]}~\\citep{{{key}}}{text[end:]}"
     return "\n".join(lines) + "\n"
+
+
+def _bare(line: str) -> str:
+    """A line without its citations: a model may quote it as it was before the last round."""
+    return re.sub(r"~?\\cite[a-z]*\{[^{}]*\}", "", line).strip()
 
 
 def _offer(work: Published) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from orchestrator.evidence.claims.holders import facet_holder, listed, number_list, references, run_holder, subject
 from orchestrator.evidence.claims.lexicon import Lexicon, Mention
-from orchestrator.evidence.claims.numbers import UNITS, Number
+from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.sentences import Sentence
 from orchestrator.evidence.claims.spelling import IDLE, akin, alike, name_words
+from orchestrator.evidence.claims.units import measure
 from orchestrator.evidence.claims.values import is_fraction, unit_of
 
 _LINK_BEFORE = re.compile(
@@ -80,8 +81,11 @@ class Binder:
         return Binding(self.narrowed(metrics, number, sentence), runs, (), failed, attached, named)
 
     def _specific(self, quantity: Mention, number: Number, sentence: Sentence) -> tuple[str, ...]:
-        """Of metrics whose names hold the mention's, the one whose further words stand in the clause too: "the worst client has an accuracy"."""
-        start, end = sentence.clause(number.start)
+        """Of metrics whose names hold the mention's, the one whose further words stand in the clause too.
+
+        "The worst client has an accuracy of 0.5" speaks of worst_client_accuracy.
+        """
+        start, _ = sentence.clause(number.start)
         stop = max((n.end for n in sentence.numbers if n.end <= number.start and n.end > start), default=start)
         words = [w.lower() for w in re.findall(r"[^\W_]+", sentence.text[stop : number.start])]
         base = {w for t in quantity.targets for w in name_words(t)}
@@ -115,35 +119,22 @@ class Binder:
         return None
 
     def _of_unit(self, metrics: Sequence[str], number: Number, sentence: Sentence) -> tuple[str, ...]:
-        kind = UNITS.get(number.unit, ("",))[0]
+        kind = measure(number.unit)
         if kind in ("", "points") or (kind == "share" and not _PLAIN.search(sentence.text[: number.start])):
             return ()
         if kind == "share":
             return tuple(m for m in metrics if unit_of(self.ledger, m) == "%" or is_fraction(self.ledger, m))
-        return tuple(m for m in metrics if UNITS.get(unit_of(self.ledger, m), ("",))[0] == kind)
+        return tuple(m for m in metrics if measure(unit_of(self.ledger, m)) == kind)
 
     def _quantity(self, number: Number, sentence: Sentence) -> tuple[Mention | None, bool]:
-        named = sentence.of("metric", "setting")
-        enumerated = listed(number, sentence, sentence.of("metric"))
-        if enumerated is not None:
-            return enumerated, True
-        before, after = _attached_before(number, sentence, named), _attached_after(number, sentence, named)
-        if before is not None and (after is None or before.kind == "metric" or after.kind == "setting"):
-            return before, True
-        if after is not None and not (after.kind == "setting" and number.share):
-            return after, True
-        counted = _counts_things(number, sentence)
-        if counted:
+        """The metric or setting a number is of, and whether it stands beside it."""
+        beside = listed(number, sentence, sentence.of("metric")) or _attached(number, sentence)
+        if beside is not None:
+            return beside, True
+        if _counts_things(number, sentence):
             return None, False
-        by_order = self._in_order(number, sentence)
-        if by_order is not None:
-            return by_order, True
-        head = number_list(number, sentence)[0]
-        if head is not number:
-            found = _attached_before(head, sentence, named)
-            if found is not None and found.kind == "metric":
-                return found, True
-        return self._near(number, sentence), False
+        ordered = self._in_order(number, sentence) or _of_list(number, sentence)
+        return (ordered, True) if ordered is not None else (self._near(number, sentence), False)
 
     def _in_order(self, number: Number, sentence: Sentence) -> Mention | None:
         """ "(1 and 2)" after a clause that named two metrics in this order."""
@@ -263,6 +254,21 @@ class Binder:
             if runs:
                 return None
         return None
+
+
+def _attached(number: Number, sentence: Sentence) -> Mention | None:
+    named = sentence.of("metric", "setting")
+    before, after = _attached_before(number, sentence, named), _attached_after(number, sentence, named)
+    if before is not None and (after is None or before.kind == "metric" or after.kind == "setting"):
+        return before
+    return None if after is not None and after.kind == "setting" and number.share else after
+
+
+def _of_list(number: Number, sentence: Sentence) -> Mention | None:
+    """The metric that stands before the first number of an enumeration."""
+    head = number_list(number, sentence)[0]
+    found = _attached_before(head, sentence, sentence.of("metric", "setting")) if head is not number else None
+    return found if found is not None and found.kind == "metric" else None
 
 
 def _attached_before(number: Number, sentence: Sentence, named: Sequence[Mention]) -> Mention | None:

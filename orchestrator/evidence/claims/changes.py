@@ -10,14 +10,22 @@ from typing import Literal
 from orchestrator.evidence.claims.binding import Binder
 from orchestrator.evidence.claims.holders import number_list
 from orchestrator.evidence.claims.lexicon import Mention
-from orchestrator.evidence.claims.numbers import UNITS, Number
+from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.sentences import Sentence
+from orchestrator.evidence.claims.units import measure
 from orchestrator.evidence.claims.values import is_fraction, rounds_to, unit_of
 from orchestrator.evidence.ledger import Ledger
 
 ChangeKind = Literal["difference", "ratio", "relative change", "mean over runs"]
-DOWN = r"reduc\w*|decreas\w*|drop(?:s|ped|ping)?|f[ae]ll(?:s|en|ing)?|low(?:er\w*)?|less|fewer|declin\w*|small(?:er|est)?|shr[aiu]nk\w*|cuts?|cutting|sav(?:es?|ed|ings?)|halv\w*|below|los(?:es?|t|ing)|under|down|shorter"
-UP = r"increas\w*|r[io]se(?:s|n)?|rising|high(?:er|est)?|more|larger|largest|gr[eo]w\w*|greater|greatest|up|rais\w*|lifts?|adds?|added|above|longer|overshoots?|doubl\w*|boost\w*|tripl\w*"
+DOWN = (
+    r"reduc\w*|decreas\w*|drop(?:s|ped|ping)?|f[ae]ll(?:s|en|ing)?|low(?:er\w*)?|less|fewer|declin\w*"
+    r"|small(?:er|est)?|shr[aiu]nk\w*|cuts?|cutting|sav(?:es?|ed|ings?)|halv\w*|below|los(?:es?|t|ing)"
+    r"|under|down|shorter"
+)
+UP = (
+    r"increas\w*|r[io]se(?:s|n)?|rising|high(?:er|est)?|more|larger|largest|gr[eo]w\w*|greater|greatest|up"
+    r"|rais\w*|lifts?|adds?|added|above|longer|overshoots?|doubl\w*|boost\w*|tripl\w*"
+)
 GOOD = r"improv\w*|better|gain\w*|outperform\w*|exceed\w*|beat\w*|surpass\w*|advantage|win\w*|benefit\w*"
 BAD = r"worse\w*|degrad\w*|deteriorat\w*|underperform\w*|costs?|hurt\w*|harm\w*|regress\w*|behind"
 FASTER = r"faster|speed-?ups?|quicker"
@@ -50,6 +58,10 @@ _AFTER_METRIC = re.compile(
     r"|difference|gap|saving|speed-?up)\b",
     re.IGNORECASE,
 )
+_FACTOR = re.compile(r"\bfactor\s+of\s+(?:\w+\s+)?$")
+_TO = re.compile(r"\bto\s+(?:about\s+|only\s+|just\s+)?$")
+_RELATIVE = re.compile(r"[\s)]*(?:in )?relative(?:ly| terms)")
+_AGAINST = re.compile(r"\s*(?:over|relative to|compared (?:to|with)|with respect to)\b(?!\W*\d)")
 _OVER_RUNS = re.compile(
     r"\b(?:averaged?|mean)\b[^.;]{0,40}\b(?:over|across|of)\b[^.;]{0,20}\b(?:runs|variants|methods"
     r"|baselines|configurations|models|conditions)\b",
@@ -73,43 +85,37 @@ def change_in(number: Number, sentence: Sentence) -> Change | None:
     stop = max((n.end for n in sentence.numbers if n.end <= number.start), default=0)
     before, after = text[max(stop, number.start - 140) : number.start], text[number.end : number.end + 60]
     sign = _sign(number, sentence, text)
-    if number.times:
-        again = not number.spelled and _REPEATED.search(before)
-        return (
-            None
-            if again and not re.match(r"\s*(?:as|more|less|faster|higher|lower|the)", after)
-            else Change("ratio", sign)
-        )
-    if re.search(r"\bfactor\s+of\s+(?:\w+\s+)?$", before):
-        return Change("ratio", sign)
+    if number.times or _FACTOR.search(before):
+        return None if _repeats(number, before, after) else Change("ratio", sign)
     if _OVER_RUNS.search(text):
         return Change("mean over runs", "")
-    if re.search(r"\bto\s+(?:about\s+|only\s+|just\s+)?$", before) or (
-        _BY.search(before) and not re.search(rf"\b{_ANY}\b", text, re.IGNORECASE)
-    ):
+    if _TO.search(before) or (_BY.search(before) and not re.search(rf"\b{_ANY}\b", text, re.IGNORECASE)):
         return None
-    if re.match(r"[\s)]*(?:in )?relative(?:ly| terms)", after):
+    if _RELATIVE.match(after):
         return Change("relative change", sign)
-    said = (
-        _BY.search(before)
-        or _NOUN_OF.search(before)
-        or _VERB.search(before)
-        or _AFTER.match(after)
-        or (number.share and _AFTER_METRIC.match(after))
-    )
-    said = said or (
-        re.match(r"\s*(?:over|relative to|compared (?:to|with)|with respect to)\b(?!\W*\d)", after)
-        and re.search(rf"\b(?:{GOOD}|{DOWN}|{UP}|{BAD})\b", text[: number.start], re.IGNORECASE)
-    )
-    points = UNITS.get(number.unit, ("",))[0] == "points"
-    if said or points:
-        return Change("relative change" if number.share else "difference", sign)
-    listed = number_list(number, sentence)[0]
-    if listed is not number and (head := change_in(listed, sentence)) is not None and head.kind != "ratio":
-        return Change("relative change" if number.share else "difference", head.sign)
-    if number.written[:1] == "+":
-        return Change("relative change" if number.share else "difference", "", doubtful=True)
-    return None
+    kind: ChangeKind = "relative change" if number.share else "difference"
+    if measure(number.unit) == "points" or _is_amount(number, before, after, text):
+        return Change(kind, sign)
+    head = number_list(number, sentence)[0]
+    first = change_in(head, sentence) if head is not number else None
+    if first is not None and first.kind != "ratio":
+        return Change(kind, first.sign)
+    return Change(kind, "", doubtful=True) if number.written[:1] == "+" else None
+
+
+def _repeats(number: Number, before: str, after: str) -> bool:
+    """Whether "three times" says how often something was done."""
+    often = not number.spelled and number.times and _REPEATED.search(before)
+    return bool(often) and not re.match(r"\s*(?:as|more|less|faster|higher|lower|the)", after)
+
+
+def _is_amount(number: Number, before: str, after: str, text: str) -> bool:
+    """Whether the words beside a number make it the size of a change."""
+    if _BY.search(before) or _NOUN_OF.search(before) or _VERB.search(before) or _AFTER.match(after):
+        return True
+    if number.share and _AFTER_METRIC.match(after):
+        return True
+    return bool(_AGAINST.match(after) and re.search(rf"\b(?:{GOOD}|{DOWN}|{UP}|{BAD})\b", text[: number.start], re.I))
 
 
 def _sign(number: Number, sentence: Sentence, text: str) -> str:
@@ -190,11 +196,11 @@ def _fits(number: Number, change: Change, x: float, y: float, metric: str, ledge
         return False
     size = replace(number, value=abs(number.value))
     share = is_fraction(ledger, metric)
-    percent_metric = UNITS.get(unit_of(ledger, metric), ("",))[0] == "share"
+    percent_metric = measure(unit_of(ledger, metric)) == "share"
     if change.kind == "relative change":
         relative = y != 0 and rounds_to(size, abs(100 * delta / y))
         return relative or (percent_metric and rounds_to(size, abs(delta)))
-    if UNITS.get(number.unit, ("",))[0] == "points":
+    if measure(number.unit) == "points":
         return rounds_to(size, abs(delta) * (1 if percent_metric else 100 if share else 1))
     return rounds_to(size, abs(delta))
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from orchestrator.evidence.claims.binding import Binder
 from orchestrator.evidence.claims.lexicon import Mention
-from orchestrator.evidence.claims.numbers import UNITS, Number
+from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.records import CITE
 from orchestrator.evidence.claims.sentences import Sentence
+from orchestrator.evidence.claims.units import measure
 from orchestrator.evidence.claims.values import unit_of
 from orchestrator.evidence.ledger import Ledger
 
@@ -167,7 +168,7 @@ def timing(ledger: Ledger) -> str | None:
     kinds = [
         m
         for m in ledger.declared
-        if UNITS.get(unit_of(ledger, m), ("",))[0] == "time"
+        if measure(unit_of(ledger, m)) == "time"
         or re.search(
             r"/s$|per_second|throughput|speed|rtf|latency|runtime|real.?time",
             f"{m} {unit_of(ledger, m)} {ledger.metric(m).reading}".lower(),

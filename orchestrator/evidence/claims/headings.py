@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.evidence.claims.numbers import UNITS
 from orchestrator.evidence.claims.spelling import alike
+from orchestrator.evidence.claims.units import UNITS
 from orchestrator.evidence.claims.values import unit_of
 from orchestrator.evidence.ledger import Ledger, humanised
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+
+from orchestrator.evidence.claims.units import UNITS, measure
 
 SPELLED = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
@@ -12,26 +14,13 @@ SPELLED = {
 }  # fmt: skip
 _SPELLED = "|".join(sorted(SPELLED, key=len, reverse=True))
 _MULTIPLIERS = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "thousand": 1e3, "million": 1e6, "billion": 1e9}
-UNITS = {
-    "%": ("share", 0.01), "percent": ("share", 0.01), "per cent": ("share", 0.01),
-    "percentage points": ("points", 1.0), "percentage point": ("points", 1.0), "pp": ("points", 1.0), "points": ("points", 1.0),
-    "point": ("points", 1.0), "pts": ("points", 1.0), "ns": ("time", 1e-9), "µs": ("time", 1e-6), "us": ("time", 1e-6),
-    "ms": ("time", 1e-3), "milliseconds": ("time", 1e-3), "s": ("time", 1.0), "sec": ("time", 1.0), "seconds": ("time", 1.0),
-    "second": ("time", 1.0), "min": ("time", 60.0), "mins": ("time", 60.0), "minutes": ("time", 60.0), "minute": ("time", 60.0),
-    "h": ("time", 3600.0), "hours": ("time", 3600.0), "hour": ("time", 3600.0), "hrs": ("time", 3600.0), "days": ("time", 86400.0),
-    "B": ("bytes", 1.0), "KB": ("bytes", 1e3), "kB": ("bytes", 1e3), "MB": ("bytes", 1e6), "GB": ("bytes", 1e9), "TB": ("bytes", 1e12),
-    "KiB": ("bytes", 2.0**10), "MiB": ("bytes", 2.0**20), "GiB": ("bytes", 2.0**30), "dB": ("dB", 1.0), "bits": ("bits", 1.0),
-    "nats": ("nats", 1.0), "Hz": ("Hz", 1.0), "kHz": ("Hz", 1e3), "MHz": ("Hz", 1e6), "GHz": ("Hz", 1e9), "W": ("W", 1.0), "kW": ("W", 1e3),
-    "J": ("J", 1.0), "kJ": ("J", 1e3), "mJ": ("J", 1e-3), "eV": ("eV", 1.0), "meV": ("eV", 1e-3), "K": ("K", 1.0), "kg": ("g", 1e3),
-    "g": ("g", 1.0), "m": ("m", 1.0), "km": ("m", 1e3), "cm": ("m", 1e-2), "mm": ("m", 1e-3), "fps": ("fps", 1.0), "FPS": ("fps", 1.0),
-    "°C": ("°C", 1.0),
-}  # fmt: skip
-"""What a unit measures, and its size in that measure's base."""
+_MINUS = str.maketrans("−–", "--")
 _UNIT = "|".join(re.escape(u) for u in sorted(UNITS, key=len, reverse=True))
 _DIGITS = r"(?:\d{1,3}(?:[,\u2009]\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _EXPONENT = r"[eE][+\-−–]?\d+|\s*[×x]\s*10\s*\^\s*[{(]?[+\-−–]?\d+[)}]?"
 _NUMBER = re.compile(
-    rf"(?<![\w.^_])(?P<sign>(?<![\d)\]%\w])[+\-−](?=[\d.])|(?<=\s)–(?=[\d.]))?(?P<digits>{_DIGITS})(?P<exponent>{_EXPONENT})?"
+    rf"(?<![\w.^_])(?P<sign>(?<![\d)\]%\w])[+\-−](?=[\d.])|(?<=\s)–(?=[\d.]))?"
+    rf"(?P<digits>{_DIGITS})(?P<exponent>{_EXPONENT})?"
     r"(?:(?P<multiplier>[kKMBT](?![\w])|\s?(?:thousand|million|billion)\b)|(?P<times>\s?[×](?!\s*\d)"
     r"|x(?!\w)|-?\s?fold\b|[\s-]?times\b))?"
     rf"(?P<unit>\s?(?:{_UNIT})(?:\s?/\s?(?:Å|s|h|epoch|step|token|day|min|m|kg|g|K|GB|mol|atom)\b)?(?![\w/^]))?"
@@ -100,7 +89,7 @@ class Number:
 
     @property
     def share(self) -> bool:
-        return UNITS.get(self.unit, ("", 0))[0] == "share"
+        return measure(self.unit) == "share"
 
 
 def find_numbers(text: str) -> list[Number]:
@@ -133,40 +122,38 @@ def _apart(found: list[Number]) -> list[Number]:
 
 
 def _number(match: re.Match[str], text: str) -> Number | None:
-    after = text[match.end() : match.end() + 2]
-    joined = r"[A-Za-z_^]|[.:]\d" if match["multiplier"] else r"[A-Za-z_^]|[.:]\d|-[A-Za-z]"
-    if re.match(joined, after) and not match["unit"]:
-        if not re.match(r"-(?:fold|times|seed|run|point|percent)", text[match.end() : match.end() + 8]):
-            return None
-    before = text[max(0, match.start() - 2) : match.start()]
-    if (
-        re.search(r"[A-Za-z0-9\ue000][-/–]$|[A-Za-z]\.$|\d:$", before)
-        and not match["sign"]
-        and not re.search(r"(?:^|[\s(\[$])[\d.,]+[%x]?\s?[–-]$|\d/$", text[max(0, match.start() - 12) : match.start()])
-    ):
+    """A number, or None where its digits belong to a name, a version or a time."""
+    if _goes_on(match, text) or _in_name(match, text):
         return None
-    try:
-        digits = Decimal(re.sub(r"[,\u2009]", "", match["digits"]))
-        power = int(
-            re.sub(r"^.*?\^\s*[{(]?|^[eE]|[)}]", "", (match["exponent"] or "0").strip())
-            .replace("−", "-")
-            .replace("–", "-")
-            or 0
-        )
-        if abs(power) > 300:
-            return None
-        scale = Decimal(10) ** power * Decimal(_MULTIPLIERS.get((match["multiplier"] or "").strip(), 1))
-    except (InvalidOperation, ValueError):
+    power = int(re.sub(r"^.*?\^\s*[{(]?|^[eE]|[)}]", "", (match["exponent"] or "0").strip()).translate(_MINUS) or 0)
+    if abs(power) > 300 or len(match["digits"]) > 300:
         return None
-    negative = (match["sign"] or "") in "-−–" and bool(match["sign"])
-    places = Decimal(1).scaleb(int(digits.as_tuple().exponent))
-    zeros = len(str(digits)) - len(str(digits).rstrip("0")) if "." not in str(digits) and digits else 0
-    value = float(digits * scale)
+    digits = Decimal(re.sub(r"[,\u2009]", "", match["digits"]))
+    scale = Decimal(10) ** power * Decimal(_MULTIPLIERS.get((match["multiplier"] or "").strip(), 1))
+    step = float(Decimal(1).scaleb(int(digits.as_tuple().exponent)) * scale)
+    zeros = re.search(r"0*$", str(digits))
+    whole_zeros = len(zeros[0]) if zeros and digits and "." not in str(digits) else 0
+    sign = match["sign"] or ""
     return Number(
-        match.start(), match.end(), text[match.start() : match.end()], -value if negative else value, float(places * scale),
-        signed=bool(match["sign"]), unit=(match["unit"] or "").strip(), times=bool(match["times"]),
-        coarse=float(places * scale) * 10**zeros,
+        match.start(), match.end(), match[0], float(digits * scale) * (-1 if sign and sign in "-−–" else 1), step,
+        signed=bool(sign), unit=(match["unit"] or "").strip(), times=bool(match["times"]), coarse=step * 10**whole_zeros,
     )  # fmt: skip
+
+
+def _goes_on(match: re.Match[str], text: str) -> bool:
+    """Whether the word goes on after the digits: 2nd, 3D, 2.0.1, 8-bit."""
+    if match["unit"]:
+        return False
+    pattern = r"[A-Za-z_^]|[.:]\d" if match["multiplier"] else r"[A-Za-z_^]|[.:]\d|-[A-Za-z]"
+    after = text[match.end() : match.end() + 8]
+    return bool(re.match(pattern, after)) and not re.match(r"-(?:fold|times|seed|run|point|percent)", after)
+
+
+def _in_name(match: re.Match[str], text: str) -> bool:
+    """Whether a word runs up to the digits: GPT-2, ViT-B/16; a range such as 0.1–0.3 is none."""
+    if match["sign"] or not re.search(r"[A-Za-z0-9\ue000][-/–]$|[A-Za-z]\.$|\d:$", text[: match.start()][-2:]):
+        return False
+    return not re.search(r"(?:^|[\s(\[$])[\d.,]+[%x]?\s?[–-]$|\d/$", text[: match.start()][-12:])
 
 
 def _word(match: re.Match[str]) -> Number:

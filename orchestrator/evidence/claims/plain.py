@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.evidence.claims.numbers import UNITS, Number, find_numbers
+from orchestrator.evidence.claims.numbers import Number, find_numbers
 from orchestrator.evidence.claims.records import CITE, REF
 from orchestrator.evidence.claims.sentences import Sentence
 from orchestrator.evidence.claims.spelling import alike, name_spellings, name_words
+from orchestrator.evidence.claims.units import UNITS
 from orchestrator.evidence.claims.values import rounds_to
 from orchestrator.evidence.ledger import Ledger
 

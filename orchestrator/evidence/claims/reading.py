@@ -29,7 +29,7 @@ from orchestrator.evidence.macros import ARGUMENTS
 _SECTIONS = (
     ("related", r"related|prior work|previous work"),
     ("background", r"background|preliminar"),
-    ("setup", r"set-?up|implementation|experimental (?:design|details|protocol|setting)|data(?:set)?s?$|training details|hyper-?param"),
+    ("setup", r"set-?up|implementation|experimental (?:design|details|protocol|setting)|data(?:set)?s?$|training details"),
     ("method", r"method|approach|model$|architecture|algorithm|formulation|theory|our proposal"),
     ("results", r"result|experiment|evaluation|analysis|ablation|finding|discussion|comparison|limitation"),
     ("conclusion", r"conclu|summary|outlook|future"),

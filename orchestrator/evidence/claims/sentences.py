@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from orchestrator.evidence.claims.lexicon import Lexicon, Mention
 from orchestrator.evidence.claims.numbers import Number, find_numbers
@@ -121,7 +122,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 def _clauses(text: str) -> list[tuple[int, int]]:
     cuts = [0, *(m.start() for m in _CLAUSE.finditer(text) if _outside(text, m.start())), len(text)]
-    return [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+    return [(a, b) for a, b in pairwise(cuts) if b > a]
 
 
 def _outside(text: str, at: int) -> bool:

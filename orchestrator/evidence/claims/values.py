@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.evidence.claims.numbers import UNITS, Number
+from orchestrator.evidence.claims.numbers import Number
+from orchestrator.evidence.claims.units import UNITS
 from orchestrator.evidence.ledger import Ledger
 
 _MEAN = re.compile(r"\b(?:mean|means|averages?|averaged|across|±|seeds)\b|±", re.I)
@@ -20,8 +21,11 @@ _ERROR = re.compile(r"standard error|\bs\.?e\.?m?\.?\b", re.I)
 _INTERVAL = re.compile(r"interval|\bCI\b|confidence|half-width", re.I)
 _PERCENT = re.compile(r"%|\bper ?cent\b")
 _MULTIPLES = {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9}
-_NAME_UNITS = {"ms": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s", "pct": "%", "percent": "%", "gb": "GB", "mb": "MB", "kb": "KB",
-               "db": "dB", "min": "min", "minutes": "min", "hours": "h", "kwh": "kWh"}  # fmt: skip
+_NAME_UNITS = dict(
+    part.split(":")
+    for part in ["ms:ms", "s:s", "sec:s", "secs:s", "seconds:s", "pct:%", "percent:%", "gb:GB", "mb:MB", "kb:KB", "db:dB", "min:min", "minutes:min", "hours:h"]
+)
+"""Units that end a metric's name."""
 
 
 @dataclass(frozen=True)
@@ -58,27 +62,27 @@ def is_value(number: Number, value: float, ledger: Ledger, metric: str, context:
 def scales(number: Number, ledger: Ledger, metric: str, context: str = "") -> list[float]:
     """By what the number may be multiplied to be in the metric's unit; none where the units disagree."""
     unit = unit_of(ledger, metric)
-    kind, size = UNITS.get(number.unit, ("", 1.0))
-    own_kind, own_size = UNITS.get(unit, ("", 1.0))
-    if kind == "points":
-        return []
-    if unit in _MULTIPLES and not number.unit:
+    share = not measure(unit) and is_fraction(ledger, metric)
+    if number.unit:
+        return _scales_of_unit(number.unit, unit, share)
+    if unit in _MULTIPLES:
         return [1 / _MULTIPLES[unit]] if abs(number.value) >= 0.01 * _MULTIPLES[unit] else [1.0]
-    if number.unit and not kind:
-        return [1.0] if _letters(number.unit) == _letters(unit) or not unit else []
+    if measure(unit) == "share" and abs(number.value) <= 1 and number.step < 0.1:
+        return [1.0, 100.0]
+    return [1.0, 0.01] if share and number.value > 1 and _PERCENT.search(context) else [1.0]
+
+
+def _scales_of_unit(written: str, own: str, share: bool) -> list[float]:
+    """The same for a number with a unit; `share`: the metric has none and is a share of one."""
+    kind, size = UNITS.get(written, ("", 1.0))
+    own_kind, own_size = UNITS.get(own, ("", 1.0))
     if kind == "share":
-        if own_kind == "share":
-            return [1.0]
-        return [0.01] if not own_kind and is_fraction(ledger, metric) else []
-    if kind:
-        if own_kind:
-            return [size / own_size] if own_kind == kind else []
-        return [1.0] if not unit else []
-    if own_kind == "share":
-        return [1.0, 100.0] if abs(number.value) <= 1 and number.step < 0.1 else [1.0]
-    if _PERCENT.search(context) and not own_kind and is_fraction(ledger, metric):
-        return [1.0, 0.01] if number.value > 1 else [1.0]
-    return [1.0]
+        return [1.0] if own_kind == "share" else [0.01] if share else []
+    if not kind:
+        return [1.0] if not own or _letters(written) == _letters(own) else []
+    if kind == own_kind:
+        return [size / own_size]
+    return [1.0] if not own and kind != "points" else []
 
 
 def _letters(unit: str) -> str:
