@@ -201,7 +201,7 @@ class Binder:
         runs = sentence.of("run", "failed")
         found, other_side = run_holder(number, sentence, runs)
         if found is not None:
-            return self._heroic(found)
+            return self.heroic(found)
         if other_side:
             return self.baseline()
         return self.carried_run(sentence) or self.method(sentence)
@@ -212,7 +212,7 @@ class Binder:
         found = subject(Number(at, at, "", 0.0, 1.0), sentence, runs)
         if found is None and not runs:
             found = self.carried_run(sentence)
-        return self._heroic(found) if found is not None else None
+        return self.heroic(found) if found is not None else None
 
     def reference(self, sentence: Sentence, at: int) -> Mention | None:
         """The run that a number or comparison at a place is compared with."""
@@ -225,13 +225,13 @@ class Binder:
         chosen = close[0] if close else before[-1] if before else after[0]
         return min((m for m in found if m.start == chosen.start), key=lambda m: m.weak)
 
-    def _heroic(self, mention: Mention) -> Mention:
+    def heroic(self, mention: Mention) -> Mention:
         """A role such as "our method" that several runs have means the paper's own."""
         if (
             mention.kind == "run"
             and mention.role
             and len(mention.targets) > 1
-            and set(self.hero) & set(mention.targets)
+            and set(self.hero) <= set(mention.targets)
         ):
             return replace(mention, targets=self.hero)
         return mention
@@ -250,7 +250,7 @@ class Binder:
             others = {m.start for m in references(earlier, runs)}
             subjects = [m for m in runs if m.start not in others]
             if subjects:
-                return self._heroic(subjects[0])
+                return self.heroic(subjects[0])
             if runs:
                 return None
         return None

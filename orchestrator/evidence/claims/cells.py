@@ -20,11 +20,21 @@ if TYPE_CHECKING:
     from orchestrator.evidence.claims.checker import Checker
 
 _DERIVED: tuple[tuple[ChangeKind, re.Pattern[str]], ...] = (
-    ("relative change", re.compile(r"Δ\s*\(?%|Delta\s*\(?%|%\s*(?:change|improvement|reduction|gain)|\brelative\b|\b(?:change|improvement|reduction|gain|diff(?:erence)?s?)[^a-z]*%", re.I)),
+    (
+        "relative change",
+        re.compile(
+            r"(?:Δ|Delta)\s*\(?%|%\s*(?:change|improvement|reduction|gain)|\brelative\b"
+            r"|\b(?:change|improvement|reduction|gain|diff(?:erence)?s?)[^a-z]*%",
+            re.I,
+        ),
+    ),
     ("ratio", re.compile(r"\bratio\b|speed-?up|×|\bfactor\b", re.I)),
     ("difference", re.compile(r"Δ|\bDelta\b|\bdiff(?:erence)?s?\b|\bgap\b|\bchange\b|\bgain\b|\bimprovement\b", re.I)),
 )  # fmt: skip
 _COUNTS = re.compile(r"(?:^|\b)(?:seeds?|n|runs?|#\s*\w+|no\.|attempts?|trials?|repeats?)\b\.?$", re.I)
+
+Found = dict[str, list[Mention]]
+"""What is mentioned in the cell, its row's and column's headings, the corner and the caption."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +69,8 @@ def claims_of_table(checker: Checker, table: Table) -> Iterator[Claim]:
 
 
 def _spoken(checker: Checker, cell: Cell, table: Table) -> _Spoken:
-    found = {side: checker.lexicon.find(text) for side, text in
-             (("cell", cell.text.chars), ("column", cell.column), ("row", cell.row), ("caption", table.caption), ("corner", cell.corner))}  # fmt: skip
+    texts = {"cell": cell.text.chars, "column": cell.column, "row": cell.row, "caption": table.caption}
+    found = {side: checker.lexicon.find(text) for side, text in (texts | {"corner": cell.corner}).items()}
     metrics, settings = _quantity(checker, found, cell, table)
     facets = [m for side in ("cell", "column", "row", "caption") for m in found[side] if m.kind == "facet"]
     for facet in facets:
@@ -80,60 +90,57 @@ def _without(text: str, mentions: Sequence[Mention]) -> str:
     return text
 
 
-def _quantity(
-    checker: Checker, found: dict[str, list[Mention]], cell: Cell, table: Table
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Metrics or settings that the headings name: in full or in part, then by their words, then the caption's."""
-    sides = ("cell", "column", "row")
-    for side in sides:
-        strong = [m for m in found[side] if m.kind == "metric" and not m.weak]
-        if strong:
-            return strong[-1].targets, ()
-    for side in ("column", "row"):
-        settings = [m for m in found[side] if m.kind == "setting" and not m.weak]
-        if settings and side == "column" and not metrics_of_heading(cell.column, checker.ledger, least=1.5):
-            return (), settings[-1].targets
-    for side in ("corner", "caption"):
-        facets = [m for s in ("column", "row") for m in found[s] if m.kind == "facet"]
-        named = [m for m in found[side] if m.kind == "metric" and not m.weak]
-        if (
-            facets
-            and len({m.targets for m in named}) == 1
-            and checker.lexicon.having(named[0].targets, facets[0].targets)
-        ):
-            return named[0].targets, ()
-    for heading in (cell.column, cell.row):
-        by_words = metrics_of_heading(heading, checker.ledger)
-        if by_words:
-            return by_words, ()
-    for side in sides:
-        weak = [m for m in found[side] if m.kind == "metric"]
-        if weak:
-            return weak[-1].targets, ()
+def _quantity(checker: Checker, found: Found, cell: Cell, table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Metrics or settings that the headings name: in full, by a data set's column, by their words, in part, in the caption."""
+    strong = _named(found, ("cell", "column", "row"), weak=False)
+    if strong:
+        return strong, ()
+    setting = [m for m in found["column"] if m.kind == "setting" and not m.weak]
+    if setting and not metrics_of_heading(cell.column, checker.ledger, least=1.5):
+        return (), setting[-1].targets
+    metrics = _of_data_set(checker, found) or metrics_of_heading(cell.column, checker.ledger)
+    metrics = (
+        metrics or metrics_of_heading(cell.row, checker.ledger) or _named(found, ("cell", "column", "row"), weak=True)
+    )
+    if metrics:
+        return metrics, ()
     settings = [m for side in ("column", "row") for m in found[side] if m.kind == "setting" and m.end - m.start > 1]
-    if settings and not any(m.kind == "metric" for m in found["caption"]):
+    if settings and not _named(found, ("caption",), weak=True):
         return (), settings[-1].targets
-    for side in ("corner", "caption"):
-        named = [m for m in found[side] if m.kind == "metric"]
+    above = [m for side in ("corner", "caption") for m in found[side] if m.kind == "metric"]
+    return tuple(dict.fromkeys(t for m in above for t in m.targets)) or metrics_of_heading(
+        table.caption, checker.ledger
+    ), ()
+
+
+def _named(found: Found, sides: Sequence[str], weak: bool) -> tuple[str, ...]:
+    """The metric that the first of these sides to name one names last."""
+    for side in sides:
+        named = [m for m in found[side] if m.kind == "metric" and (weak or not m.weak)]
         if named:
-            return tuple(dict.fromkeys(t for m in named for t in m.targets)), ()
-    return metrics_of_heading(table.caption, checker.ledger), ()
+            return named[-1].targets
+    return ()
 
 
-def _runs(checker: Checker, found: dict[str, list[Mention]], cell: Cell) -> tuple[str, ...]:
+def _of_data_set(checker: Checker, found: Found) -> tuple[str, ...]:
+    """The metric of corner or caption where the column or row names one of its data sets."""
+    facets = [m for side in ("column", "row") for m in found[side] if m.kind == "facet"]
+    for side in ("corner", "caption"):
+        named = {m.targets for m in found[side] if m.kind == "metric" and not m.weak}
+        if facets and len(named) == 1 and checker.lexicon.having(next(iter(named)), facets[0].targets):
+            return next(iter(named))
+    return ()
+
+
+def _runs(checker: Checker, found: Found, cell: Cell) -> tuple[str, ...]:
     """The run that row or column names; settings in their headings narrow several down."""
     for side in ("cell", "row", "column", "caption"):
         mentions = [m for m in found[side] if m.kind == "run"]
         chosen = [m for m in mentions if not m.weak] or mentions
-        targets = {m.targets for m in chosen}
-        if chosen and (len(targets) == 1 or side != "caption"):
-            longest = chosen[-1] if side == "row" and "+" in cell.row else max(chosen, key=lambda m: m.end - m.start)
-            role = longest.role and len(longest.targets) > 1 and checker.binder.hero
-            return _by_settings(
-                checker,
-                checker.binder.hero if role and set(checker.binder.hero) <= set(longest.targets) else longest.targets,
-                cell,
-            )
+        if chosen and (side != "caption" or len({m.targets for m in chosen}) == 1):
+            added = side == "row" and "+" in cell.row
+            mention = chosen[-1] if added else max(chosen, key=lambda m: m.end - m.start)
+            return _by_settings(checker, checker.binder.heroic(mention).targets, cell)
     return _by_settings(checker, (), cell)
 
 

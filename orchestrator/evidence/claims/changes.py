@@ -91,10 +91,8 @@ def change_in(number: Number, sentence: Sentence) -> Change | None:
         return Change("mean over runs", "")
     if _TO.search(before) or (_BY.search(before) and not re.search(rf"\b{_ANY}\b", text, re.IGNORECASE)):
         return None
-    if _RELATIVE.match(after):
-        return Change("relative change", sign)
-    kind: ChangeKind = "relative change" if number.share else "difference"
-    if measure(number.unit) == "points" or _is_amount(number, before, after, text):
+    kind: ChangeKind = "relative change" if number.share or _RELATIVE.match(after) else "difference"
+    if _RELATIVE.match(after) or measure(number.unit) == "points" or _is_amount(number, before, after, text):
         return Change(kind, sign)
     head = number_list(number, sentence)[0]
     first = change_in(head, sentence) if head is not number else None

@@ -15,18 +15,34 @@ from orchestrator.evidence.claims.units import measure
 from orchestrator.evidence.claims.values import unit_of
 from orchestrator.evidence.ledger import Ledger
 
-_WORDS = (
-    ("same", r"comparable|on par|similar(?:ly)?|equivalent|indistinguishable|within (?:the )?noise|no (?:significant |measurable |clear )?(?:difference|change|improvement|gain|effect)|statistically tied|matches|match|matched|unchanged|as (?:good|accurate|low|high) as|the same"),
-    ("best", r"best|state[- ]of[- ]the[- ]art|superior to all|strongest|top-performing"),
-    ("worst", r"worst|weakest|poorest"),
-    ("highest", r"slowest|longest|highest|largest|greatest|most accurate"),
-    ("lowest", r"shortest|lowest|smallest|fewest|least"),
-    ("better", r"faster|quicker|better|outperform(?:s|ed|ing)?|improv(?:es?|ed|ing)|improvements?|beat(?:s|ing)?|surpass(?:es|ed|ing)?|superior|gains?|wins?|stronger|more accurate"),
-    ("worse", r"slower|worse|underperform(?:s|ed|ing)?|degrad(?:es?|ed|ing)|degradation|inferior|hurts?|harms?|deteriorat(?:es|ed|ing)|weaker|trails"),
-    ("up", r"longer|higher|larger|greater|increas(?:es?|ed|ing)|rais(?:es?|ed|ing)|ris(?:es?|ing)|rose|more|exceed(?:s|ed|ing)?|grows?|grew|boost(?:s|ed|ing)?"),
-    ("down", r"shorter|lower(?:s|ed|ing)?|smaller|fewer|less|reduc(?:es?|ed|ing)|reductions?|decreas(?:es?|ed|ing)|drop(?:s|ped|ping)?|falls?|fell|cuts?|declin(?:es?|ed|ing)|shrinks"),
-)  # fmt: skip
-_PATTERN = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in _WORDS), re.IGNORECASE)
+_WORDS = {
+    "same": (
+        r"comparable|on par|similar(?:ly)?|equivalent|indistinguishable|within (?:the )?noise"
+        r"|no (?:significant |measurable |clear )?(?:difference|change|improvement|gain|effect)"
+        r"|statistically tied|matches|match|matched|unchanged|as (?:good|accurate|low|high) as|the same"
+    ),
+    "best": (r"best|state[- ]of[- ]the[- ]art|superior to all|strongest|top-performing"),
+    "worst": (r"worst|weakest|poorest"),
+    "highest": (r"slowest|longest|highest|largest|greatest|most accurate"),
+    "lowest": (r"shortest|lowest|smallest|fewest|least"),
+    "better": (
+        r"faster|quicker|better|outperform(?:s|ed|ing)?|improv(?:es?|ed|ing)|improvements?|beat(?:s|ing)?"
+        r"|surpass(?:es|ed|ing)?|superior|gains?|wins?|stronger|more accurate"
+    ),
+    "worse": (
+        r"slower|worse|underperform(?:s|ed|ing)?|degrad(?:es?|ed|ing)|degradation|inferior|hurts?|harms?"
+        r"|deteriorat(?:es|ed|ing)|weaker|trails"
+    ),
+    "up": (
+        r"longer|higher|larger|greater|increas(?:es?|ed|ing)|rais(?:es?|ed|ing)|ris(?:es?|ing)|rose|more"
+        r"|exceed(?:s|ed|ing)?|grows?|grew|boost(?:s|ed|ing)?"
+    ),
+    "down": (
+        r"shorter|lower(?:s|ed|ing)?|smaller|fewer|less|reduc(?:es?|ed|ing)|reductions?|decreas(?:es?|ed|ing)"
+        r"|drop(?:s|ped|ping)?|falls?|fell|cuts?|declin(?:es?|ed|ing)|shrinks"
+    ),
+}
+_PATTERN = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in _WORDS.items()), re.IGNORECASE)
 _SUPPOSED = re.compile(
     r"\b(?:aims?|aimed|aiming|designed|hope|hoped|expect(?:ed|s)?|hypothesi[sz]e[sd]?|hypothesis"
     r"|could|can|may|might|would|should|whether|if|intend(?:ed|s)?|seeks?|try|tries|tried|goal|objective"
@@ -55,6 +71,10 @@ _ABOUT_A_CHANGE = re.compile(
     r"\b(?:gap|difference|margin|effect|gain|improvement|advantage|spread|variance|cost|benefit)s?\s+(?:is"
     r"|was|becomes|grows|are|were)\s+(?:\w+\s+)?$",
     re.IGNORECASE,
+)
+_ORDINARY = re.compile(r"\s*(?:or equal|bounds?|layers?|models?|than (?:\d|one|two|three))")
+_MORE_OF = re.compile(
+    r"\s+(?:than(?!\s+(?:the|our))|recent|general|stable|interpretable|robust|and|broad|work|seeds|runs|detail)"
 )
 _EVERY = re.compile(r"\b(?:all|every|each|both|any|across)\b", re.IGNORECASE)
 _CLOSE = 0.02
@@ -88,16 +108,17 @@ def comparisons(sentence: Sentence, binder: Binder) -> Iterator[Said]:
 
 
 def _is_no_claim(match: re.Match[str], sentence: Sentence) -> bool:
+    """Whether the word compares nothing: inside a name, supposed, an aim, a definition, the work of others."""
     before, after = sentence.text[: match.start()], sentence.text[match.end() :]
     start, _ = sentence.clause(match.start())
     inside = any(m.start <= match.start() < m.end for m in sentence.mentions)
     cited = CITE in sentence.text and not sentence.of("run")
+    supposed = _SUPPOSED.search(before[start:]) or _PURPOSE.search(before) or _NOT_SAID.search(after)
+    ordinary = match.lastgroup in ("up", "down") and _ORDINARY.match(after)
+    more = match[0].lower() == "more" and _MORE_OF.match(after)
     return bool(
-        inside or _is_amount(match, sentence) or cited or _SUPPOSED.search(sentence.text[start : match.start()]) or _PURPOSE.search(before) or _NOT_SAID.search(after)
-        or _ABOUT_A_CHANGE.search(before)
-        or (match.lastgroup in ("up", "down") and re.match(r"\s*(?:or equal|bounds?|layers?|model|models|than (?:\d|one|two|three))", after))
-        or (match[0].lower() == "more" and re.match(r"\s+(?:than|recent|general|stable|interpretable|robust|and|broad|work|seeds|runs|detail)", after) and not re.match(r"\s+than\s+(?:the|our)", after))
-    )  # fmt: skip
+        inside or cited or supposed or ordinary or more or _ABOUT_A_CHANGE.search(before) or _is_amount(match, sentence)
+    )
 
 
 def _is_amount(match: re.Match[str], sentence: Sentence) -> bool:
@@ -119,7 +140,7 @@ def _judge(match: re.Match[str], sentence: Sentence, binder: Binder) -> Said | N
     about = _about(match, sentence, binder, runs, reference)
     if about is None:
         return None
-    if kind in ("best", "worst", "highest", "lowest"):
+    if kind in _EXTREMES:
         return _judge_extreme(match, kind, metrics, about, ledger)
     against = reference if reference is not None and reference.targets != about.targets else _other(runs, about, binder)
     if against is None or set(against.targets) == set(about.targets):
@@ -128,38 +149,41 @@ def _judge(match: re.Match[str], sentence: Sentence, binder: Binder) -> Said | N
 
 
 def _metric_for(match: re.Match[str], sentence: Sentence, ledger: Ledger, kind: str) -> tuple[str, ...] | None:
-    """The metric the word is about: right after it, before it in the clause, anywhere; for a bare "better" the first declared."""
+    """The metric the word is about: right after it or before it in the clause; else what the sentence leaves no doubt of."""
     if match[0].lower() in ("faster", "quicker", "slower"):
         timed = timing(ledger)
         return (timed,) if timed else None
-    named = sentence.of("metric")
+    after, before = _metrics_around(match, sentence)
+    if match[0].lower() == "the same" and not any(m.start - match.end() <= 2 for m in after):
+        return None
+    leads = kind in (*_EXTREMES, "better", "worse") or match[0].lower().endswith(_LEADING)
+    beside = [*after[:1], *before[-1:]] if leads else [*before[-1:], *after[:1]]
+    return beside[0].targets if beside else _metric_of_sentence(sentence, ledger, kind)
+
+
+def _metrics_around(match: re.Match[str], sentence: Sentence) -> tuple[list[Mention], list[Mention]]:
+    """The metrics of the clause after the word, with nothing between that leads away, and those before it."""
     start, end = sentence.clause(match.start())
-    after = [
-        m
-        for m in named
-        if match.end() <= m.start < end
-        and not _APART.search(sentence.text[match.end() : m.start])
-        and not _PATTERN.search(sentence.text[match.end() : m.start])
-    ]
-    before = [m for m in named if start <= m.start and m.end <= match.start()]
-    if kind == "same" and match[0].lower() == "the same" and not any(m.start - match.end() <= 2 for m in after):
-        return None
-    adjective = kind in ("best", "worst", "highest", "lowest", "better", "worse") or match[0].lower().endswith(
-        ("er", "more", "less", "es", "ed", "ing", "ions", "ion")
-    )
-    for group in [after[:1], before[-1:]] if adjective else [before[-1:], after[:1]]:
-        if group:
-            return group[0].targets
-    if named and kind in ("up", "down"):
-        return None
+    named = sentence.of("metric")
+    behind = [m for m in named if match.end() <= m.start < end]
+    between = {m: sentence.text[match.end() : m.start] for m in behind}
+    after = [m for m in behind if not _APART.search(between[m]) and not _PATTERN.search(between[m])]
+    return after, [m for m in named if start <= m.start and m.end <= match.start()]
+
+
+def _metric_of_sentence(sentence: Sentence, ledger: Ledger, kind: str) -> tuple[str, ...] | None:
+    named = {m.targets for m in sentence.of("metric")}
     if named:
-        return named[0].targets if len({m.targets for m in named}) == 1 else None
+        return next(iter(named)) if len(named) == 1 and kind not in ("up", "down") else None
     if kind in ("better", "worse", "best", "worst") and sentence.of("run"):
         primary = next((m.name for m in ledger.declared.values() if m.direction), None)
         return (primary,) if primary else None
     return None
 
 
+_EXTREMES = ("best", "worst", "highest", "lowest")
+_LEADING = ("er", "more", "less", "es", "ed", "ing", "ions", "ion")
+"""Endings of words that stand before their metric: higher accuracy, reduces the loss."""
 _APART = re.compile(r"[,;(]|\b(?:while|and|than|but)\b")
 
 
@@ -266,21 +290,20 @@ def _problem(
     said = _support(run, other, metric, ledger)
     quiet = found.verdict == "within noise"
     if kind == "same":
-        base = ledger.mean(other, metric) or 1.0
-        close = quiet or abs(found.delta) <= _CLOSE * abs(base)
+        close = quiet or abs(found.delta) <= _CLOSE * abs(ledger.mean(other, metric) or 1.0)
         return "" if close else f"they differ: {said}"
     holds = _holds(kind, found.delta, metric, ledger)
     if holds is None:
         return None
     if negated:
         return f"it does: {said}" if holds and not quiet else ""
-    if not holds:
-        return f"it is the other way round: {said}" if found.delta else f"they are equal: {said}"
-    if quiet:
-        return f"the difference is within the noise: {said}"
-    if significant and found.verdict == "unknown":
-        return f"nothing shows that it is significant, each ran once: {said}"
-    return ""
+    doubts = {
+        "they are equal": found.delta == 0,
+        "it is the other way round": not holds,
+        "the difference is within the noise": quiet,
+        "nothing shows that it is significant, each ran once": significant and found.verdict == "unknown",
+    }
+    return next((f"{doubt}: {said}" for doubt, applies in doubts.items() if applies), "")
 
 
 def _holds(kind: str, delta: float, metric: str, ledger: Ledger) -> bool | None:

@@ -38,6 +38,8 @@ _STEP = re.compile(
     r"|in|of|for|by|about|is|was)\s+)*",
     re.IGNORECASE,
 )
+_WITH_OBJECT = ("outperform", "beat", "exceed", "surpass", "improv", "match", "dominate", "behind", "ahead", "trail")
+_BREAK = re.compile(r",|\b(?:by|reaching|achieving|obtaining|yielding|attaining|giving|where|while)\b")
 _PATIENT = re.compile(
     r"\b(?:reduc|rais|lower|increas|decreas|improv|cut|lift|boost|bring|doubl|halv|degrad)(?:es"
     r"|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$"
@@ -261,30 +263,24 @@ def _reference_before(number: Number, sentence: Sentence) -> re.Match[str] | Non
         return None
     last = words[-1]
     tail = sentence.text[last.end() : number.start]
-    if last.start() < sentence.clause(number.start)[0]:
-        return None
     earlier = [n for n in sentence.numbers if last.end() <= n.start and n.end <= number.start]
-    if re.search(r"\b(?:to|by)\s*(?:about|roughly|only|just|nearly)?\s*$", tail) or re.search(r"[;]", tail):
+    if last.start() < sentence.clause(number.start)[0] or _leads_away(last[0].lower(), tail):
         return None
-    if last[0] in ("over", "above", "below") and not tail.strip():
-        return None
-    if earlier:
-        head = number_list(number, sentence)[0]
-        return (
-            last
-            if head is not number
-            and head.start >= last.end()
-            and _reference_before(head, sentence) is not None
-            and not re.search(r"\bto\b|→|–", sentence.text[earlier[-1].end : number.start])
-            else None
-        )
-    if re.search(r",|\b(?:by|reaching|achieving|obtaining|yielding|attaining|giving|where|while)\b", tail):
-        return None
-    if re.search(r"\b(?:with|at|in)\b", tail) and last[0].startswith(
-        ("outperform", "beat", "exceed", "surpass", "improv", "match", "dominate", "behind", "ahead", "trail")
-    ):
-        return None
-    return last
+    if not earlier:
+        return None if _BREAK.search(tail) else last
+    head = number_list(number, sentence)[0]
+    switched = re.search(r"\bto\b|→|–", sentence.text[earlier[-1].end : number.start])
+    follows = head is not number and head.start >= last.end() and _reference_before(head, sentence) is not None
+    return last if follows and not switched else None
+
+
+def _leads_away(word: str, tail: str) -> bool:
+    """Whether what follows the word turns back to the run that is spoken of: "from 1 to 2", "outperforms A with 2"."""
+    if re.search(r"\b(?:to|by)\s*(?:about|roughly|only|just|nearly)?\s*$|;", tail):
+        return True
+    if word in ("over", "above", "below") and not tail.strip():
+        return True
+    return word.startswith(_WITH_OBJECT) and bool(re.search(r"\b(?:with|at|in)\b", tail))
 
 
 def subject(number: Number, sentence: Sentence, runs: Sequence[Mention]) -> Mention | None:

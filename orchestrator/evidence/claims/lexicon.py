@@ -271,5 +271,5 @@ def _mentions(
                 Mention(
                     kind, tuple(targets), start, end, not strong, plural or written.lower().endswith("baselines"), role
                 )
-            )  # type: ignore[arg-type]
+            )
     return found

@@ -56,6 +56,10 @@ _HARDWARE = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
+_CODE_NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:e-?\d{1,2})?(?![\w.])")
+_MOST_CODE = 400_000
+"""Characters of a text of settings that are read."""
+_LEVELS = (90, 95, 99, 68, 0.95, 0.9, 0.99)
 _IDLE_WORDS = _words(
     """
 num n max size name total train the of config coeff h deg s ms count value dim dims units weight
@@ -82,39 +86,26 @@ class Plain:
 
     def reason(self, number: Number, sentence: Sentence) -> str:
         """Why a number claims nothing that was measured; empty where it may."""
-        before, after = (
-            sentence.text[max(0, number.start - 40) : number.start],
-            sentence.text[number.end : number.end + 40],
-        )
-        if _POINTER.search(before) and not number.unit:
-            return "a reference"
-        if (
-            re.search(rf"[{REF}{CITE}](?:[(\s]*)$", before)
-            and number.value == int(number.value)
-            and re.match(r"[)\]]", after)
-        ):
-            return "a reference"
-        if _is_year(number, before, after):
-            return "a year"
-        if _CONFIDENCE.search(after) and number.value in (90, 95, 99, 68, 0.95, 0.9, 0.99):
-            return "the level of an interval"
-        if _SIGNIFICANCE.search(before) and number.value in (0.05, 0.01, 0.001, 5, 1, 95) and not sentence.of("metric"):
-            return "a level of significance"
-        if _is_list_mark(number, before, after):
-            return "an enumeration"
-        if self._in_metric_name(number, sentence):
-            return "a part of a metric's name"
-        if number.value in (0, 1) and not number.unit and number.step == 1 and _BOUNDED.search(before):
-            return "a bound of a scale"
-        if (
-            _ORDINARY.match(after)
-            and not number.unit
+        before = sentence.text[max(0, number.start - 40) : number.start]
+        after = sentence.text[number.end : number.end + 40]
+        whole = number.value == int(number.value) and not number.unit
+        reasons = {
+            "a reference": _is_reference(number, before, after),
+            "a year": _is_year(number, before, after),
+            "the level of an interval": bool(_CONFIDENCE.search(after)) and number.value in _LEVELS,
+            "a level of significance": _is_level(number, before) and not sentence.of("metric"),
+            "an enumeration": _is_list_mark(number, before, after),
+            "a part of a metric's name": self._in_metric_name(number, sentence),
+            "a bound of a scale": whole
+            and number.value in (0, 1)
+            and number.step == 1
+            and bool(_BOUNDED.search(before)),
+            "a count of things in the paper": whole
             and not number.times
             and 0 < number.value <= 20
-            and number.value == int(number.value)
-        ):
-            return "a count of things in the paper"
-        return ""
+            and bool(_ORDINARY.match(after)),
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
 
     def _in_metric_name(self, number: Number, sentence: Sentence) -> bool:
         """Whether the number is in the name of a metric of which another word stands beside it: rounds to 80 % accuracy."""
@@ -162,38 +153,33 @@ class Plain:
         if (not match and not given) or number.unit or number.times or number.value != int(number.value):
             return None
         what = "seed" if match is None else match["what"].lower().rstrip("s")
-        known = self._counts(what, sentence.text[number.end : number.end + 60], sentence)
+        known = self._counts(what, sentence.text[number.end : number.end + 60])
         if known is None:
             return None
         said = ", ".join(str(k) for k in sorted(known))
         return f"{what}s: {said}", int(number.value) in known
 
-    def _counts(self, what: str, after: str, sentence: Sentence) -> set[int] | None:
-        ledger = self.ledger
-        replicates = {len(ledger.executions(run)) for run in ledger.runs} - {0}
-        others = [run for run in ledger.runs if run not in ledger.baselines]
-        every = len({e.run for e in ledger.evidence})
+    def _counts(self, what: str, after: str) -> set[int] | None:
+        """What the evidence counts of this kind; None where it counts nothing of it."""
         if what in ("seed", "repetition", "replicate", "repeat", "trial"):
-            return replicates
+            return {len(self.ledger.executions(run)) for run in self.ledger.runs}
         if what in ("run", "execution", "experiment"):
-            if re.match(r"[\s-]*(?:\w+\s+)?failed|[\s-]*runs? (?:have |had )?failed", after):
-                return {len(ledger.failed), sum(1 for e in ledger.evidence if e.status == "failed")}
-            executed = sum(len(ledger.executions(run)) for run in ledger.runs)
-            return replicates | {
-                len(others),
-                len(ledger.runs),
-                every,
-                executed,
-                every - len(ledger.baselines),
-                ledger.attempts,
-            }
-        if what == "attempt":
-            return {ledger.attempts} | {e.attempts for e in ledger.evidence}
-        if what == "baseline":
-            return {len(ledger.baselines)}
-        if what == "metric":
-            return {len(ledger.declared)} if number_is_all(after) else None
-        return None
+            return self._counts_of_runs(after)
+        counts = {
+            "attempt": {self.ledger.attempts} | {e.attempts for e in self.ledger.evidence},
+            "baseline": {len(self.ledger.baselines)},
+            "metric": {len(self.ledger.declared)} if "declared" in after else None,
+        }
+        return counts.get(what)
+
+    def _counts_of_runs(self, after: str) -> set[int]:
+        ledger = self.ledger
+        if re.match(r"[\s-]*(?:\w+\s+)?failed|[\s-]*runs? (?:have |had )?failed", after):
+            return {len(ledger.failed), sum(1 for e in ledger.evidence if e.status == "failed")}
+        replicates = {len(ledger.executions(run)) for run in ledger.runs}
+        every, sound, baselines = len({e.run for e in ledger.evidence}), len(ledger.runs), len(ledger.baselines)
+        executed = sum(len(ledger.executions(run)) for run in ledger.runs)
+        return replicates | {sound - baselines, sound, every, executed, every - baselines, ledger.attempts}
 
     def setting(
         self, number: Number, keys: Iterable[str], runs: Iterable[str], exact: bool = False
@@ -258,14 +244,10 @@ class Plain:
         return any(setting_fits(number, value) for value in self._written)
 
     @cached_property
-    def _written(self) -> list[float]:
-        return sorted({n.value for text in self.texts for n in find_numbers(text[:400_000])} | {
-            float(m.replace("_", "")) for text in self.texts for m in re.findall(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:e-?\d+)?(?![\w.])", text[:400_000]) if m.strip("_")
-        })  # fmt: skip
-
-
-def number_is_all(after: str) -> bool:
-    return "declared" in after
+    def _written(self) -> set[float]:
+        texts = [text[:_MOST_CODE] for text in self.texts]
+        in_code = {float(m[0].replace("_", "")) for text in texts for m in _CODE_NUMBER.finditer(text)}
+        return in_code | {n.value for text in texts for n in find_numbers(text)}
 
 
 def setting_fits(number: Number, value: float) -> bool:
@@ -275,6 +257,16 @@ def setting_fits(number: Number, value: float) -> bool:
     ):
         return True
     return number.share and rounds_to(number, value * 100) and abs(value) <= 1
+
+
+def _is_reference(number: Number, before: str, after: str) -> bool:
+    if _POINTER.search(before) and not number.unit:
+        return True
+    return bool(re.search(rf"[{REF}{CITE}](?:[(\s]*)$", before)) and bool(re.match(r"[)\]]", after))
+
+
+def _is_level(number: Number, before: str) -> bool:
+    return bool(_SIGNIFICANCE.search(before)) and number.value in (0.05, 0.01, 0.001, 5, 1, 95)
 
 
 def _is_year(number: Number, before: str, after: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.evidence.claims.numbers import Number
-from orchestrator.evidence.claims.units import UNITS
+from orchestrator.evidence.claims.units import UNITS, measure
 from orchestrator.evidence.ledger import Ledger
 
 _MEAN = re.compile(r"\b(?:mean|means|averages?|averaged|across|±|seeds)\b|±", re.I)
@@ -21,10 +21,13 @@ _ERROR = re.compile(r"standard error|\bs\.?e\.?m?\.?\b", re.I)
 _INTERVAL = re.compile(r"interval|\bCI\b|confidence|half-width", re.I)
 _PERCENT = re.compile(r"%|\bper ?cent\b")
 _MULTIPLES = {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9}
-_NAME_UNITS = dict(
-    part.split(":")
-    for part in ["ms:ms", "s:s", "sec:s", "secs:s", "seconds:s", "pct:%", "percent:%", "gb:GB", "mb:MB", "kb:KB", "db:dB", "min:min", "minutes:min", "hours:h"]
-)
+_NAME_UNITS = {unit: unit for unit in ("ms", "s", "min", "h")} | {
+    "sec": "s",
+    "secs": "s",
+    "seconds": "s",
+    "minutes": "min",
+}
+_NAME_UNITS |= {"hours": "h", "pct": "%", "percent": "%", "gb": "GB", "mb": "MB", "kb": "KB", "db": "dB"}
 """Units that end a metric's name."""
 
 
