@@ -15,6 +15,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,9 @@ def judge_labels(paper: Paper, claims: list[Claim], score: Counter[str], show: b
                     f"{paper.name}: {label.kind} {label.text!r}: {[c.problem for c in wanted] or 'not flagged'} in {_around(paper.tex, label)}"
                 )
     for claim in claims:
-        if not claim.supported and not any(claim.start < l.end and l.start < claim.end for l in paper.labels):
+        if not claim.supported and not any(
+            claim.start < label.end and label.start < claim.end for label in paper.labels
+        ):
             score["flagged without a label"] += 1
             if show:
                 print(
@@ -137,7 +140,7 @@ class Mutation:
 
 
 def mutations(paper: Paper, claims: list[Claim], chance: random.Random) -> Iterator[Mutation]:
-    true = [l for l in paper.labels if l.kind == "true" and re.search(r"\d", l.text)]
+    true = [label for label in paper.labels if label.kind == "true" and re.search(r"\d", label.text)]
     for label in true:
         yield _changed(paper, label, _other_digit(label.text, chance), "one digit changed")
         if re.search(r"[1-9]", label.text) and "e" not in label.text.lower() and "10^" not in label.text:
@@ -145,7 +148,7 @@ def mutations(paper: Paper, claims: list[Claim], chance: random.Random) -> Itera
         drawn = _drawn(paper, label, claims, chance)
         if drawn is not None:
             yield _changed(paper, label, drawn, "random number of the metric's range")
-    for a, b in zip(true, true[1:], strict=False):
+    for a, b in pairwise(true):
         if (
             _first_number(a.text) != _first_number(b.text)
             and b.start - a.end < 120

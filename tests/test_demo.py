@@ -50,7 +50,6 @@ def test_at_least_three_runs_are_sound_and_one_failed_first(demo):
     runs = [r for r in status["runs"] if r["seed"] == 0 and not r["run"].startswith("run_0")]
     assert sum(r["status"] == "sound" for r in runs) >= 3
     assert max(r["attempts"] for r in runs) > 1
-    assert status["spent"]["drift"].get("text", 0) == 0
 
 
 def test_the_numbers_are_those_of_this_machine(demo):

@@ -16,7 +16,8 @@ from orchestrator.records import Evidence, Metric, Scalar, run_number
 ACRONYMS = {
     "acc": "accuracy", "auc": "AUC", "bleu": "BLEU", "ce": "CE", "cossim": "cosine similarity", "f1": "F1",
     "fid": "FID", "fps": "FPS", "fvu": "FVU", "iou": "IoU", "kl": "KL", "l0": "L0", "l1": "L1", "l2": "L2",
-    "lm": "LM", "mae": "MAE", "map": "mAP", "mse": "MSE", "nll": "NLL", "nmse": "NMSE", "psnr": "PSNR", "r2": "R2", "rmse": "RMSE",
+    "lm": "LM", "mae": "MAE", "map": "mAP", "mse": "MSE", "nll": "NLL", "nmse": "NMSE", "psnr": "PSNR",
+    "r2": "R2", "rmse": "RMSE",
     "rouge": "ROUGE", "sae": "SAE", "scr": "SCR", "ssim": "SSIM", "tpp": "TPP", "wer": "WER",
 }  # fmt: skip
 """How short names of metrics are written."""

@@ -151,13 +151,10 @@ def meaning(name: str, arguments: list[str], ledger: Ledger, digits: int | None 
         return Meaning(f"({name})", kind="table")
     if len(keys) < ARGUMENTS[name]:
         return Meaning("??", problem=f"\\{name} takes {ARGUMENTS[name]} arguments in braces")
-    if name == "unitof":
-        return _unit(keys[0], ledger)
-    if name == "setting":
-        return _setting(keys[0], ledger)
-    if ARGUMENTS[name] == 3:
-        return _of_two(name, keys, ledger, digits)
-    return _of_one(name, keys[0], ledger, digits)
+    if name in ("unitof", "setting"):
+        return (_unit if name == "unitof" else _setting)(keys[0], ledger)
+    two = ARGUMENTS[name] == 3
+    return _of_two(name, keys, ledger, digits) if two else _of_one(name, keys[0], ledger, digits)
 
 
 def _unit(metric: str, ledger: Ledger) -> Meaning:

@@ -25,7 +25,8 @@ def claims_json(claims: Sequence[Claim]) -> str:
 
 def mark_unsupported(tex: str, claims: Sequence[Claim]) -> str:
     """The same paper with every unsupported claim in red."""
-    spans = sorted({(c.start, c.end) for c in claims if not c.supported and c.end > c.start}, reverse=True)
+    found = (_place(tex, c) for c in claims if not c.supported and c.end > c.start)
+    spans = sorted({span for span in found if span is not None}, reverse=True)
     last = len(tex) + 1
     marked = 0
     for start, end in spans:
@@ -34,6 +35,18 @@ def mark_unsupported(tex: str, claims: Sequence[Claim]) -> str:
             last = start
             marked += 1
     return _with_xcolor(tex) if marked else tex
+
+
+def _place(tex: str, claim: Claim) -> tuple[int, int] | None:
+    """Where the claim stands; where the paper changed a little since it was read, the same words nearest to that place."""
+    if tex[claim.start : claim.end] == claim.written:
+        return claim.start, claim.end
+    before, after = tex.rfind(claim.written, 0, claim.end), tex.find(claim.written, claim.start)
+    places = [place for place in (before, after) if place >= 0]
+    if not places:
+        return None
+    start = min(places, key=lambda place: abs(place - claim.start))
+    return start, start + len(claim.written)
 
 
 def _can_wrap(tex: str, start: int, end: int) -> bool:
