@@ -21,7 +21,7 @@ labels = {
     "run_0/topk": "TopK",
 }
 
-# Metrics drawn as dots, one panel each: key in evaluation.json, and the axis label, with an arrow for the direction that is better.
+# Metrics drawn as dots, one panel each: key in evaluation.json, and axis label; the arrow says which way is better.
 METRICS = {
     "core.explained_variance": "Explained variance ↑",
     "core.ce_loss_score": "CE loss score ↑",
