@@ -96,8 +96,8 @@ def build(folder: Path, *, run: Runner | None = None, timeout: float = 120.0, da
 def collect(folder: Path, into: Path) -> None:
     """Copies the sources of `folder` and the figures of its session into the empty folder `into`, as TeX is to see them.
 
-    Figures come from `folder`, from `../figures` (flat, and as `figures/`) and from the session's top folder; paths in the sources
-    that point there are rewritten, line by line. Raises BadInput where there is no template.tex.
+    Figures come from `folder`, from `../figures` (flat, and as `figures/`) and from the session's top folder; paths in
+    the sources that point there are rewritten, line by line. Raises BadInput where there is no template.tex.
     """
     if not (folder / MAIN).is_file():
         raise BadInput(f"{folder / MAIN}: no such file; a paper's folder holds a {MAIN}")
