@@ -14,6 +14,7 @@ from orchestrator.session import Session, Settings
 from orchestrator.steps.context import Work
 from orchestrator.steps.jobs import default_cache
 
+RECORDED = "cassette:"
 DEFAULT_MODELS = {
     "ANTHROPIC_API_KEY": "anthropic/claude-sonnet-4-5",
     "OPENAI_API_KEY": "openai/gpt-5",
@@ -29,8 +30,8 @@ def settings(*, model: str | None, gpus: str, **said: Any) -> Settings:
     if said["executor"] != "local":
         raise BadInput(f"--executor {said['executor']}: there is only local")
     for role in ("advisor_model", "reviewer_model"):
-        said[role] = said[role] or chosen
-    made = Settings(model=chosen, gpus=_gpus(gpus), **said)
+        said[role] = _from_anywhere(said[role] or chosen)
+    made = Settings(model=_from_anywhere(chosen), gpus=_gpus(gpus), **said)
     check_models(made)
     return made
 
@@ -43,6 +44,13 @@ def _default_model() -> str:
         "no model: name one with --model, as in --model anthropic/claude-sonnet-4-5 with ANTHROPIC_API_KEY set,\n"
         "ollama_chat/… for a local one, or cassette:FILE to play a recorded session back (`make demo` does)"
     )
+
+
+def _from_anywhere(model: str) -> str:
+    """A cassette is named by its whole path, so that a session can be resumed from any folder."""
+    if not model.startswith(RECORDED):
+        return model
+    return RECORDED + str(Path(model.removeprefix(RECORDED)).expanduser().absolute())
 
 
 def _gpus(text: str) -> list[int]:
@@ -65,7 +73,7 @@ def changed_settings(made: Settings, model: str | None, limits: dict[str, Any]) 
     changes = {name: value for name, value in limits.items() if value is not None}
     if model is not None:
         roles = ("model", "advisor_model", "reviewer_model")
-        changes |= {role: model for role in roles if getattr(made, role) == made.model}
+        changes |= {role: _from_anywhere(model) for role in roles if getattr(made, role) == made.model}
     changed = made.model_copy(update=changes)
     check_models(changed)
     return changed
