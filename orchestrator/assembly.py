@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orchestrator.coders import RECORDED
 from orchestrator.errors import BadInput, Interrupted, OrchError
 from orchestrator.progress import Lines
 from orchestrator.session import Session, Settings
 from orchestrator.steps.context import Work
 from orchestrator.steps.jobs import default_cache
 
-RECORDED = "cassette:"
 DEFAULT_MODELS = {
     "ANTHROPIC_API_KEY": "anthropic/claude-sonnet-4-5",
     "OPENAI_API_KEY": "openai/gpt-5",
