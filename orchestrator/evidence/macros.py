@@ -137,8 +137,10 @@ def rounded(value: float, digits: int | None = None) -> str:
     number = Decimal(repr(value))
     if number == 0:
         return "0"
-    places = number.adjusted() - (digits or 3) + 1
-    return format(number.quantize(Decimal(1).scaleb(places), ROUND_HALF_UP), "f" if abs(value) >= 1e-4 else "e")
+    for _ in range(2):  # once more where rounding carried into another digit: 0.9996 is 1.00
+        places = number.adjusted() - (digits or 3) + 1
+        number = number.quantize(Decimal(1).scaleb(places), ROUND_HALF_UP)
+    return format(number, "f" if abs(value) >= 1e-4 else "e")
 
 
 def meaning(name: str, arguments: list[str], ledger: Ledger, digits: int | None = None) -> Meaning:

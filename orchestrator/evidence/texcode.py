@@ -170,6 +170,7 @@ MACRO_CODE = r"""
 \box_if_exist:NF \l_orch_box { \box_new:N \l_orch_box }
 \cs_gset_protected:Npn \orchfit #1
   {
+    \noindent
     \hbox_set:Nn \l_orch_box {#1}
     \bool_lazy_and:nnTF { \dim_compare_p:nNn { \box_wd:N \l_orch_box } > { \linewidth } } { \cs_if_exist_p:N \resizebox }
       { \resizebox { \linewidth } { ! } { \box_use:N \l_orch_box } }

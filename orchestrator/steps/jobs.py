@@ -100,6 +100,8 @@ def describe(work: Work, program: Program) -> Job:
 
 def _environment(work: Work, program: Program) -> dict[str, str]:
     known = {"ORCH_CACHE": str(work.cache), "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1"}
+    # Threads that spin while they wait slow a job down many times over as soon as the machine has other work.
+    known["OMP_WAIT_POLICY"] = "PASSIVE"
     if not work.settings.network:
         known["HF_HUB_OFFLINE"] = "1"
     return clean_environment({**known, **program.env})

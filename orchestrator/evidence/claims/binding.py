@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.evidence.claims.holders import facet_holder, listed, number_list, references, run_holder, subject
+from orchestrator.evidence.claims.holders import (
+    REFERENCE,
+    facet_holder,
+    listed,
+    number_list,
+    references,
+    run_holder,
+    subject,
+)
 from orchestrator.evidence.claims.lexicon import Lexicon, Mention
 from orchestrator.evidence.claims.numbers import Number
 from orchestrator.evidence.claims.sentences import Sentence
@@ -35,6 +43,7 @@ _LINK_AFTER = re.compile(
     r"|peak)\b[\s)-]*){0,6}"
 )
 
+_LEADS_ON = re.compile(rf"{REFERENCE.pattern}|\b(?:of|for)\s+(?:the\s+)?$", re.IGNORECASE)
 _PLAIN = re.compile(r"\b(?:to|at)\s*$")
 """What stands before a value rather than a change."""
 _VERSUS = re.compile(r"\b(?:vs\.?|versus|against|compared|to)\b|→|–")
@@ -221,7 +230,8 @@ class Binder:
             return None
         after = [m for m in found if m.start >= at]
         before = [m for m in found if m.end <= at]
-        close = [m for m in after if not any(at + 1 < n.start < m.start for n in sentence.numbers)]
+        near = [m for m in after if not any(at + 1 < n.start < m.start for n in sentence.numbers)]
+        close = [m for m in near if not before or _LEADS_ON.search(sentence.text[at : m.start])]
         chosen = close[0] if close else before[-1] if before else after[0]
         return min((m for m in found if m.start == chosen.start), key=lambda m: m.weak)
 

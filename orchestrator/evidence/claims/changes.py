@@ -146,7 +146,6 @@ _SIGNS = (("faster", FASTER), ("slower", SLOWER), ("down", DOWN), ("up", UP), ("
 
 def pair_of(number: Number, sentence: Sentence, binder: Binder) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The two runs a derived number compares: the one it is about, and the one it is compared with."""
-    ledger = binder.ledger
     runs = sentence.of("run")
     reference = binder.reference(sentence, number.start)
     about = binder.run_of(number, sentence)
@@ -155,15 +154,20 @@ def pair_of(number: Number, sentence: Sentence, binder: Binder) -> tuple[tuple[s
         about = others[0] if others else binder.carried_run(sentence) or binder.method(sentence)
     if about is not None and reference is not None and set(about.targets) == set(reference.targets):
         about = binder.method(sentence)
-    if reference is None:
-        others = [m for m in runs if about and not set(m.targets) & set(about.targets)]
-        reference = next(
-            (m for m in others if set(m.targets) <= set(ledger.baselines)), None
-        ) or _reference_said_before(sentence, binder)
-        if reference is None and len(ledger.baselines) != 1 and len({m.targets for m in others}) == 1:
-            reference = others[0]
+    if reference is None and about is not None:
+        reference = _reference_unsaid(sentence, about, binder)
     base = reference or binder.baseline()
     return about.targets if about else (), base.targets if base else ()
+
+
+def _reference_unsaid(sentence: Sentence, about: Mention, binder: Binder) -> Mention | None:
+    """The other side where no word says it: a baseline of the sentence, its one other run, what was compared with before."""
+    baselines = binder.ledger.baselines
+    others = [m for m in sentence.of("run") if not set(m.targets) & set(about.targets)]
+    named = next((m for m in others if set(m.targets) <= set(baselines)), None)
+    if named is None and len(baselines) != 1 and len({m.targets for m in others}) == 1:
+        named = others[0]
+    return named or _reference_said_before(sentence, binder)
 
 
 def _reference_said_before(sentence: Sentence, binder: Binder) -> Mention | None:

@@ -79,11 +79,17 @@ class Checker:
     def _runs_by_settings(self, sentence: Sentence) -> None:
         """ "With 8 bits" names the runs whose setting that is, where the runs differ in it."""
         for number in list(sentence.numbers):
-            runs = self._with_setting(self.binder.bind(number, sentence).setting, number.value)
+            keys = self.binder.bind(number, sentence).setting
+            runs = self._with_setting(keys, number.value)
             if runs and directly_after(number, sentence, sentence.of("run", "failed")) is None:
                 sentence.numbers.remove(number)
                 sentence.parameters.append(number)
-                sentence.mentions.append(Mention("run", runs, number.start, number.end, True))
+                name = min(
+                    (m for m in sentence.of("setting") if m.targets == keys), key=lambda m: abs(m.start - number.start)
+                )
+                sentence.mentions.remove(name)
+                start, end = min(name.start, number.start), max(name.end, number.end)
+                sentence.mentions.append(Mention("run", runs, start, end, True))
         sentence.mentions.sort(key=lambda m: m.start)
 
     def _with_setting(self, keys: Iterable[str], value: float) -> tuple[str, ...]:

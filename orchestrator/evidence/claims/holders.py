@@ -45,10 +45,13 @@ _PATIENT = re.compile(
     r"|s|ed|e)?\s+(?:the\s+)?\s*(?:of|for)\s+(?:the\s+)?$"
 )
 """A run whose metric another one changes: "raises the accuracy of A"."""
+_TIMES_THAT = re.compile(r"\s*(?:the|that|those|what)\s[^,;.]{0,40}?\b(?:of|for)\s+(?:the\s+)?")
+"""Between "1.7 times" and the run they are counted in: "the latency of"."""
 _ALSO = re.compile(
     r"\s*(?:,|\band\b|,\s*and\b)\s*[\d.,%×±\s]+(?:[a-zA-Z%/Å]{1,6}\s+)?(?:for|with|by|of|in)\s+(?:the |a |an )?"
+    r"|\s*(?:\([^()]*\)\s*)?by\s+[\d.,%×\s]+(?:points?|pp|percentage points?|times)?\s*(?:,|,?\s*and)\s+(?:the |a |an |over )?"
 )
-"""Between two runs on the same side of a comparison: "against 0.5 for A and 0.7 for B"."""
+"""Between two runs on the same side of a comparison: "against 0.5 for A and 0.7 for B", "beats A (0.5) by 2 % and B"."""
 _AGAINST = re.compile(r"\b(?:vs\.?|versus|against|compared|than|from|relative)\b")
 _GOES_ON = re.compile(
     r"\s*(?:[.,;:)\]]|$|(?:for|on|in|with|respectively|at|of|and|or|to|while|across|whereas|when"
@@ -236,6 +239,9 @@ def references(sentence: Sentence, runs: Sequence[Mention]) -> list[Mention]:
         before = [r for r in found if r.end <= m.start]
         if before and m not in found and _ALSO.fullmatch(sentence.text[max(r.end for r in before) : m.start]):
             found.append(m)
+    found += [
+        m for n in sentence.numbers if n.times for m in runs if _TIMES_THAT.fullmatch(sentence.text[n.end : m.start])
+    ]
     for between in re.finditer(r"\bbetween\b", sentence.text):
         pair = [m for m in runs if m.start >= between.end()]
         if len(pair) >= 2 and re.fullmatch(r"\s+and\s+(?:the\s+)?", sentence.text[pair[0].end : pair[1].start]):

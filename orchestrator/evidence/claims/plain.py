@@ -150,14 +150,14 @@ class Plain:
         """Whether a number of seeds, runs, baselines or attempts is right; None where nothing of the kind is counted."""
         match = _COUNTED.match(sentence.text[number.end : number.end + 60])
         given = re.search(r"\bn\s*=\s*$", sentence.text[: number.start])
-        if (not match and not given) or number.unit or number.times or number.value != int(number.value):
+        if (not match and not given) or number.unit or number.times:
             return None
         what = "seed" if match is None else match["what"].lower().rstrip("s")
         known = self._counts(what, sentence.text[number.end : number.end + 60])
         if known is None:
             return None
         said = ", ".join(str(k) for k in sorted(known))
-        return f"{what}s: {said}", int(number.value) in known
+        return f"{what}s: {said}", number.value in known
 
     def _counts(self, what: str, after: str) -> set[int] | None:
         """What the evidence counts of this kind; None where it counts nothing of it."""

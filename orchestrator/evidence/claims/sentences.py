@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from orchestrator.evidence.claims.lexicon import Lexicon, Mention
@@ -95,11 +95,20 @@ def make_sentence(source: Text, block: Block, lexicon: Lexicon, ledger: Ledger) 
     ]
     mentions += [m for use in uses for m in _mentions_of(use)]
     inside = [(m.start, m.end) for m in mentions if m.kind != "setting" or m.end - m.start > 3]
-    numbers = [n for n in find_numbers(text) if not any(a <= n.start and n.end <= b for a, b in inside)]
+    settings = [m.start for m in mentions if m.kind == "setting"]
+    numbers = [_without_setting(n, settings) for n in find_numbers(text)]
+    numbers = [n for n in numbers if not any(a <= n.start and n.end <= b for a, b in inside)]
     mentions = [
         m for m in mentions if not any(n.start < m.end and m.start < n.end and m.kind != "metric" for n in numbers)
     ]
     return Sentence(text, source, block, numbers, sorted(mentions, key=lambda m: m.start), uses, clauses=_clauses(text))
+
+
+def _without_setting(number: Number, settings: list[int]) -> Number:
+    """The number without a unit that is the name of a setting: the "bits" of "4 bits"."""
+    start = next((s for s in settings if number.unit and number.start < s < number.end), 0)
+    written = number.written[: start - number.start].rstrip()
+    return replace(number, unit="", written=written, end=number.start + len(written)) if start else number
 
 
 def _mentions_of(use: Use) -> Iterator[Mention]:
