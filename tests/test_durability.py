@@ -31,6 +31,7 @@ def started(folder, arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)], cwd=folder, start_new_session=True,
         env={**clean, "ORCH_CACHE": str(folder / "cache")}, stderr=(folder / "log").open("ab"), stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ class Box:
     write: tuple[Path, ...] = ()
     """Folders it may write."""
     hide: tuple[Path, ...] = ()
-    """Files and folders inside `read` that are masked."""
+    """Files and folders inside `read` that are masked; what `read` names inside a masked folder is seen all the same."""
     network: bool = False
     gpus: tuple[int, ...] = ()
     memory_bytes: int | None = None

@@ -52,6 +52,7 @@ def enclose(command: Iterable[str], box: Box, cwd: Path, state: Path) -> list[st
         *_system(box, state),
         *_binds("--ro-bind", [*python_folders(words[0]), *box.read]),
         *_masks(box.hide),
+        *_binds("--ro-bind", [path for path in box.read if _is_inside(path, box.hide)]),
         *_binds("--bind", box.write),
         *_devices(box),
         *("--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(cwd)),
@@ -93,6 +94,10 @@ def _binds(how: str, paths: Iterable[Path]) -> list[str]:
         if path.exists():
             words += [how, str(path.resolve()), str(path)]
     return words
+
+
+def _is_inside(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path != folder and path.is_relative_to(folder) for folder in folders)
 
 
 def _masks(paths: Iterable[Path]) -> list[str]:

@@ -14,8 +14,6 @@ from orchestrator.executors.sandbox import clean_environment
 from orchestrator.steps.context import Work
 
 LOG_BYTES = 50_000_000
-_HIDDEN = ("journal.db", "journal.db-wal", "journal.db-shm", "aider", "jobs")
-"""What of a session's own records no program of the experiment may read."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,8 @@ class Program:
     """Seconds it took before."""
     keep: bool = False
     """Whether what lies in `out_dir` already is this program's input."""
+    makes: str = ""
+    """A file of `out_dir` that must come from this program alone; an older one is removed before it starts."""
 
 
 def run_program(work: Work, program: Program) -> JobResult:
@@ -78,6 +78,8 @@ def _clean(program: Program) -> None:
     if not program.keep:
         shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
+    if program.makes:
+        (out / program.makes).unlink(missing_ok=True)
 
 
 def describe(work: Work, program: Program) -> Job:
@@ -110,13 +112,13 @@ def _environment(work: Work, program: Program) -> dict[str, str]:
 def _box(work: Work, program: Program, out: Path) -> Box:
     session = work.folder
     resources = work.experiment.resources
-    read = [session, program.folder, work.cache]
+    read = [session, program.folder, work.session.protected_copy, work.cache]
     if work.experiment.python != "python":
         read.append(Path(work.experiment.python).expanduser().absolute().parent.parent)
     return Box(
         read=tuple(dict.fromkeys(read)),
         write=(out, *program.writes),
-        hide=(session / ".git", *(session / ".orch" / name for name in _HIDDEN), *program.hides),
+        hide=(session / ".git", session / ".orch", *program.hides),
         network=work.settings.network or resources.network,
         gpus=tuple(work.settings.gpus[: resources.gpus]),
         memory_bytes=resources.memory,

@@ -162,7 +162,6 @@ def _expected(work: Work) -> float | None:
 
 
 def _evaluate(work: Work, target: Target) -> str | None:
-    (target.out / EVALUATION).unlink(missing_ok=True)
     program = _evaluator(work, target, "evaluate", work.experiment.timeout, _run_env(work, target))
     result = run_program(work, program)
     return (
@@ -179,5 +178,5 @@ def _evaluator(work: Work, target: Target, name: str, limit: float, env: dict[st
     command = [str(kept / word) if (kept / word).is_file() else word for word in words]
     return Program(
         target.step(name), f"{target.run}: evaluation", command, target.folder, target.out_dir, limit, env,
-        log="evaluate-", keep=True,
+        log="evaluate-", keep=True, makes=EVALUATION,
     )  # fmt: skip

@@ -93,7 +93,7 @@ def _attempt(work: Work, plan: list[PlannedRun], planned: PlannedRun, number: in
         return Attempt(where="lint", failure=problem)
     target = _target(work, planned, number)
     problem = smoke(work, target)
-    ran = executed_lines(target)
+    ran = work.journal.step(target.step("ran"), lambda: executed_lines(target))
     if problem is not None:
         return Attempt(where="the smoke test", failure=problem)
     return Attempt(where="the run", failure=measure(work, target), ran=ran)
